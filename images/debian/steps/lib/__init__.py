@@ -1,0 +1,1 @@
+"""What several steps share: archives, ELF, tables, and the door to the tools."""

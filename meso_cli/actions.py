@@ -1,0 +1,65 @@
+"""Verbs that are followed by an action: `meso session create`, `meso memory search`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meso_cli.output import CliError
+
+if TYPE_CHECKING:
+    # What needs packages is imported when a verb runs; help needs none.
+    from meso_services.contract.client import Connection
+
+MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: its name, a line of help, and what adds its arguments."""
+
+    name: str
+    summary: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+
+
+def add(parser: argparse.ArgumentParser, actions: tuple[Action, ...]) -> None:
+    """Give the verb's parser its actions; the chosen one's name becomes `action`."""
+    choices = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for action in actions:
+        sub = choices.add_parser(
+            action.name, help=action.summary, description=action.summary, allow_abbrev=False
+        )
+        action.arguments(sub)
+
+
+def nothing(_parser: argparse.ArgumentParser) -> None:
+    """For an action without arguments."""
+
+
+@contextmanager
+def service(name: str) -> Iterator[Connection]:
+    """A connection to the service of that name on this machine."""
+    from meso_services.contract.client import Connection  # noqa: PLC0415 (needs packages)
+
+    with Connection(name) as connection:
+        yield connection
+
+
+def text_or_input(given: str) -> str:
+    """What was given; `-` stands for what comes in on standard input."""
+    if given != "-":
+        return given
+    read = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(read) > MOST_BYTES:
+        raise CliError("cli.input_too_long", f"the input is longer than {MOST_BYTES >> 20} MiB.")
+    try:
+        return read.decode()
+    except UnicodeDecodeError as error:
+        raise CliError(
+            "cli.input_not_text", f"the input is not UTF-8: {error}", hint="Convert it first."
+        ) from error

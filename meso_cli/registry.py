@@ -1,0 +1,127 @@
+"""The verbs of `meso`, one row each. To add a verb: write its module, add its row.
+
+A verb's module has
+  PAGE       its help page (`meso_cli.page.Page`)
+  configure  adds its arguments to a parser
+  parse      turns the parsed arguments into its request, a frozen dataclass
+  run        does it: `run(request, output)` returns the exit status
+It imports only the standard library at its top, so that help needs nothing
+installed; what `run` needs it imports when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, cast
+
+from meso_cli.output import Output
+from meso_cli.page import Page
+
+
+class Where(Enum):
+    """On which machine a verb does its work."""
+
+    HOST = "host"  # the operator's computer, with the project's tree
+    APPLIANCE = "appliance"  # the appliance; from elsewhere with --host
+    BOTH = "both"  # wherever it is called; with --host on that appliance
+
+
+class VerbModule(Protocol):
+    """What the module of a verb offers."""
+
+    PAGE: Page
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments."""
+
+    def parse(self, arguments: argparse.Namespace) -> Any:
+        """The verb's request."""
+
+    def run(self, request: Any, output: Output) -> int:
+        """Do it; the exit status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One row. `needs` names what the launcher must find first (`meso_host.setup.needs`)."""
+
+    name: str
+    summary: str
+    where: Where
+    module: str
+    needs: tuple[str, ...] = ()
+
+    def load(self) -> VerbModule:
+        """The verb's module, imported now."""
+        return cast(VerbModule, importlib.import_module(self.module))
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "build",
+        "build the disk image of an appliance",
+        Where.HOST,
+        "meso_cli.verbs.build",
+        ("runtime", "nix"),
+    ),
+    Verb(
+        "vm",
+        "run an appliance in a virtual machine",
+        Where.HOST,
+        "meso_cli.verbs.vm",
+        ("runtime", "nix", "qemu", "ssh"),
+    ),
+    Verb(
+        "test",
+        "run the test suite, the VM tests included",
+        Where.HOST,
+        "meso_cli.verbs.test",
+        ("dev", "nix", "qemu-x86_64", "qemu-aarch64", "ssh", "bubblewrap", "nftables", "git"),
+    ),
+    Verb(
+        "config",
+        "check, compare and render an appliance's file",
+        Where.HOST,
+        "meso_cli.verbs.config",
+        needs=("runtime",),
+    ),
+    Verb("setup", "bring what this computer lacks", Where.HOST, "meso_cli.verbs.setup"),
+    Verb(
+        "lock",
+        "lock the packages that images are made of",
+        Where.HOST,
+        "meso_cli.verbs.lock",
+        ("dev", "nix"),
+    ),
+    Verb(
+        "sbom",
+        "list what is in an image, with licences",
+        Where.HOST,
+        "meso_cli.verbs.sbom",
+        ("runtime", "nix"),
+    ),
+    Verb(
+        "bench",
+        "measure, beside a peer or a bound",
+        Where.HOST,
+        "meso_cli.verbs.bench",
+        ("runtime", "nix", "qemu-x86_64", "ssh"),
+    ),
+    Verb("status", "how the appliance is", Where.APPLIANCE, "meso_cli.verbs.status"),
+    Verb("session", "sessions and their entries", Where.APPLIANCE, "meso_cli.verbs.session"),
+    Verb("memory", "what the appliance remembers", Where.APPLIANCE, "meso_cli.verbs.memory"),
+    Verb("identity", "who the agent on it is", Where.APPLIANCE, "meso_cli.verbs.identity"),
+    Verb(
+        "operon", "which knowledge loads for which text", Where.APPLIANCE, "meso_cli.verbs.operon"
+    ),
+    Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
+    Verb("tool", "the sandboxed tools, by hand", Where.APPLIANCE, "meso_cli.verbs.tool"),
+)
+
+
+def find(name: str) -> Verb | None:
+    """The verb of that name."""
+    return next((verb for verb in VERBS if verb.name == name), None)

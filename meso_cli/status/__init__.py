@@ -1,0 +1,1 @@
+"""What `meso status` knows about the appliance, and how it is shown."""

@@ -1,0 +1,73 @@
+"""What the operator should know without asking, the worst first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from meso_cli.status.model import Space
+from meso_services.boot.records import Outcome, Record
+
+FULL = 0.9
+UNEXPECTED = {
+    Outcome.POWER_LOSS: "The last boot ended without a shutdown",
+    Outcome.WATCHDOG: "The hardware watchdog ended the last boot",
+    Outcome.PANIC: "The kernel panicked in the last boot",
+    Outcome.HEALTH: "The last boot was unhealthy and was ended",
+    Outcome.FALLBACK: "The boot loader fell back to this slot",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the warnings are drawn from."""
+
+    degraded: str
+    failed_units: tuple[str, ...]
+    activation: tuple[str, ...]
+    record: Record | None
+    memory: Space
+    disk: Space
+
+
+def warn(facts: Facts) -> Iterator[str]:
+    """One sentence or two for each thing that is not as it should be."""
+    if facts.degraded:
+        yield f"Nothing is kept: {facts.degraded}. State lies in memory until that is repaired."
+    if facts.failed_units:
+        yield f"Failed units: {', '.join(facts.failed_units)}. See `systemctl status UNIT`."
+    for problem in facts.activation:
+        yield f"The generation is not fully in force: {problem}."
+    yield from _boots(facts.record)
+    if facts.disk.share > FULL:
+        yield f"The state partition is {facts.disk.share:.0%} full."
+    if facts.memory.share > FULL:
+        yield f"Memory is {facts.memory.share:.0%} in use."
+
+
+def _boots(record: Record | None) -> Iterator[str]:
+    if record is None:
+        yield "This boot is not on record: see `systemctl status meso-boot-record`."
+        return
+    if record.health is not None and not record.health.healthy:
+        yield f"This boot was not healthy: {record.health.reason}."
+    if record.slots is not None and not record.slots.confirmed:
+        yield "This slot is on trial: the boot loader may still fall back from it."
+    said = UNEXPECTED.get(record.previous.outcome)
+    if said is not None:
+        yield f"{said}: {record.previous.reason}."
+
+
+def activation(account: Path) -> tuple[str, ...]:
+    """What the activator could not do, from the account that it leaves; empty when all was done."""
+    try:
+        told = json.loads(account.read_text())
+        refused = [f"{each['path']} was refused: {each['reason']}" for each in told["rejected"]]
+        steps = [f"{each['name']}: {each['detail']}" for each in told["steps"] if not each["ok"]]
+    except FileNotFoundError:
+        return ("the activator has not run",)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ("the activator's account cannot be read",)
+    return tuple(refused + steps)

@@ -1,0 +1,1 @@
+"""What only the operator's computer does: lock, build, boot, test."""

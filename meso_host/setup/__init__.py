@@ -1,0 +1,1 @@
+"""What the operator's computer needs, and how it gets there. Standard library only."""

@@ -1,0 +1,1 @@
+"""`meso test`: the whole suite with one command, and the long campaigns."""

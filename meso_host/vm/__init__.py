@@ -1,0 +1,1 @@
+"""Virtual machines that run an image, in QEMU. Standard library only."""

@@ -1,0 +1,105 @@
+"""The disk itself: durable bytes in a file, and written ones that a cut may lose."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+SECTOR = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a cut did: sectors that were not flushed, and how many of them survived."""
+
+    unflushed: int
+    kept: int
+
+
+class VolatileDisk:
+    """A disk over the file at `path` with a write cache that loses power.
+
+    Offsets and lengths are in bytes, multiples of 512. A sector is written whole
+    or not at all; nothing else is promised for what was not flushed: a cut keeps
+    any subset of the sectors.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR)
+        self.size = os.fstat(self._file).st_size // SECTOR * SECTOR
+        self._cache: dict[int, bytes] = {}
+        self._lock = threading.Lock()
+        self._powered = True
+        self.flushes = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        """What the guest sees: the cache over the file."""
+        with self._lock:
+            data = bytearray(os.pread(self._file, length, offset))
+            for at in range(0, length, SECTOR):
+                cached = self._cache.get((offset + at) // SECTOR)
+                if cached is not None:
+                    data[at : at + SECTOR] = cached
+            return bytes(data)
+
+    def write(self, offset: int, data: bytes, *, force: bool = False) -> None:
+        """Write to the cache, or with `force` (FUA) to the file at once."""
+        with self._lock:
+            if not self._powered:
+                return
+            first = offset // SECTOR
+            count = len(data) // SECTOR
+            if force:
+                for sector in range(first, first + count):
+                    self._cache.pop(sector, None)
+                os.pwrite(self._file, data, offset)
+                return
+            for i in range(count):
+                self._cache[first + i] = data[i * SECTOR : (i + 1) * SECTOR]
+
+    def flush(self) -> None:
+        """Everything that was written is durable when this returns."""
+        with self._lock:
+            if self._powered:
+                self._settle(self._cache)
+                self._cache = {}
+                self.flushes += 1
+
+    def cut(self, keep: float = 0.0, seed: int = 0) -> Loss:
+        """Take the power away: a share `keep` (0 to 1) of the unflushed sectors
+        reaches the disk, which ones is drawn with `seed`; later writes are lost."""
+        with self._lock:
+            self._powered = False
+            draw = random.Random(seed)  # noqa: S311 (a test's choice, not a secret)
+            kept = {s: d for s, d in sorted(self._cache.items()) if draw.random() < keep}
+            loss = Loss(len(self._cache), len(kept))
+            self._settle(kept)
+            self._cache = {}
+            return loss
+
+    def restore_power(self) -> None:
+        """The disk works again, with what it had kept."""
+        with self._lock:
+            self._powered = True
+
+    def close(self) -> None:
+        """Give the file back; what was not flushed is lost."""
+        os.close(self._file)
+
+    def _settle(self, sectors: dict[int, bytes]) -> None:
+        run: list[bytes] = []
+        start = previous = -2
+        for sector in sorted(sectors):
+            if sector != previous + 1:
+                self._put(start, run)
+                start, run = sector, []
+            run.append(sectors[sector])
+            previous = sector
+        self._put(start, run)
+
+    def _put(self, start: int, run: list[bytes]) -> None:
+        if run:
+            os.pwrite(self._file, b"".join(run), start * SECTOR)

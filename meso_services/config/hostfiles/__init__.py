@@ -1,0 +1,1 @@
+"""Renderers of a generation's `host/` files. Each is pure: settings in, text out."""

@@ -1,0 +1,1 @@
+"""The MESO protocol: frozen message models and a client. Imports nothing else of ours."""

@@ -1,0 +1,133 @@
+"""The identity hash: one SHA-256 over what an instance *is*.
+
+An instance's identity has three parts, `genome`, `zooids` and `operons`: three
+directories of a generation. The renderer writes the hash into the manifest and
+the operon loader computes it again from what it reads, so both must agree to
+the byte. The canonical form, version 1:
+
+1. A part's files are its regular files, in any depth. A name that starts with
+   a dot is skipped with everything below it (git's own files, editors' files).
+   A symbolic link, device, socket or pipe is refused: it would say something
+   else on another machine.
+2. A path is relative to the part, with `/` between names, in UTF-8, Unicode
+   NFC, without control characters. Others are refused, not repaired.
+3. A file is its bytes. Line endings are not normalised: a signature covers
+   bytes, and a model reads bytes. `.gitattributes` keeps git from changing them.
+4. Modes, owners, times and empty directories do not count.
+5. A part's hash is the SHA-256 of the line `meso-identity-part 1` and then, per
+   file in order of the path's UTF-8 bytes, the line `<sha256>  <path>`.
+6. The identity is the SHA-256 of the line `meso-identity 1` and then, per part
+   in alphabetical order, the line `<sha256>  <part>`.
+
+Every line ends in one line feed. The second form is what `sha256sum` prints, so
+an operator can check a part by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PARTS = ("genome", "operons", "zooids")
+_CHUNK = 1 << 20
+
+
+class IdentityError(ValueError):
+    """A tree that has no canonical form. The message names the path and the remedy."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its hash, and each file's SHA-256 by canonical path (hexadecimal)."""
+
+    hash: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The whole: `hash` in hexadecimal, and the three parts by name."""
+
+    hash: str
+    parts: Mapping[str, Part]
+
+
+def part_hash(files: Mapping[str, str]) -> str:
+    """Hash of one part, from canonical path → SHA-256 of the file's bytes."""
+    ordered = sorted(files.items(), key=lambda item: item[0].encode())
+    return _lines("meso-identity-part 1", ((digest, path) for path, digest in ordered))
+
+
+def identity_hash(parts: Mapping[str, str]) -> str:
+    """Hash of the whole, from part name → part hash.
+
+    Raises IdentityError unless exactly the three parts are given.
+    """
+    if sorted(parts) != sorted(PARTS):
+        raise IdentityError(f"an identity has the parts {', '.join(PARTS)}, not {sorted(parts)}")
+    return _lines("meso-identity 1", ((parts[name], name) for name in sorted(parts)))
+
+
+def read_part(directory: Path) -> Part:
+    """Read one part from its directory. Raises IdentityError, or OSError if unreadable."""
+    files = {_canonical(directory, path): _digest(path) for path in _walk(directory)}
+    return Part(part_hash(files), files)
+
+
+def read_identity(directories: Mapping[str, Path]) -> Identity:
+    """Read an identity from part name → directory."""
+    parts = {name: read_part(path) for name, path in directories.items()}
+    return Identity(identity_hash({name: part.hash for name, part in parts.items()}), parts)
+
+
+def read_generation(root: Path) -> Identity:
+    """Read the identity of a generation from its root directory."""
+    return read_identity({name: root / name for name in PARTS})
+
+
+def _lines(title: str, pairs: Iterator[tuple[str, str]]) -> str:
+    body = "".join(f"{digest}  {name}\n" for digest, name in pairs)
+    return hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    for entry in os.scandir(directory):
+        if entry.name.startswith("."):
+            continue
+        path = Path(entry.path)
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            yield from _walk(path)
+        elif stat.S_ISREG(mode):
+            yield path
+        else:
+            raise IdentityError(
+                f"{path}: is neither a regular file nor a directory. "
+                "Replace the link or special file by the file itself."
+            )
+
+
+def _canonical(directory: Path, path: Path) -> str:
+    name = path.relative_to(directory).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise IdentityError(f"{path!r}: the name is not UTF-8. Rename the file.") from None
+    if unicodedata.normalize("NFC", name) != name:
+        raise IdentityError(f"{path}: the name is not in Unicode NFC. Rename the file.")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise IdentityError(f"{path!r}: the name holds a control character. Rename the file.")
+    return name
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

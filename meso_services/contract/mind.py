@@ -1,0 +1,88 @@
+"""Minds: initialise a session directory, and look into it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from meso_services.contract.common import Message, check_json
+
+MindName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+def _text(value: str) -> str:
+    check_json(value)
+    if "\0" in value:
+        raise ValueError("text holds no NUL character")
+    return value
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_text)]
+
+
+class CreateMind(Message):
+    """`POST /v1/minds`: a new mind; `prompt` becomes the first message to it."""
+
+    name: MindName
+    prompt: Prompt | None = None
+
+
+class MindConfig(Message):
+    """`config` of `session.yaml`, with the defaults that a new session gets."""
+
+    k_samples: int = Field(default=5, ge=0, description="Thoughts sampled per iteration")
+    active_pool_size: int = Field(default=50, ge=1, description="Size of the thinking pool")
+    message_buffer_per_source: int = Field(
+        default=10, ge=1, description="Messages kept in the pool per source"
+    )
+    model: str = Field(default="anthropic/claude-haiku-4.5", min_length=1)
+    token_limit: int = Field(default=4000, ge=1, description="Most tokens of a reply")
+    embedding_model: str = Field(default="openai/text-embedding-3-small", min_length=1)
+    embedding_dim: int = Field(default=1536, ge=1, description="Length of an embedding")
+    min_cluster_size: int = Field(
+        default=3, ge=2, description="Fewest thoughts that make a new cluster"
+    )
+    centroid_match_threshold: float = Field(
+        default=0.3, ge=0, le=2, description="Largest cosine distance to a cluster's centroid"
+    )
+
+
+class ThinkingPool(Message):
+    """The thinking pool: all thoughts there have been, and how many are in the pool now."""
+
+    thoughts: int
+    active: int
+
+
+class MessagePool(Message):
+    """The message pool: messages that there have been, by source."""
+
+    messages: int
+    by_source: dict[str, int]
+
+
+class Mind(Message):
+    """`GET /v1/minds/{name}`: what a session directory holds."""
+
+    name: str
+    iteration: int
+    config: MindConfig
+    thinking_pool: ThinkingPool
+    message_pool: MessagePool
+    clusters: int
+    interventions: int
+
+
+class MindSummary(Message):
+    """One line of the list. `problem` is empty, or says why the mind cannot be used."""
+
+    name: str
+    iteration: int | None
+    problem: str = ""
+
+
+class MindsReply(Message):
+    """`GET /v1/minds`, in order of their names."""
+
+    minds: tuple[MindSummary, ...]

@@ -1,0 +1,1 @@
+"""Renders a generation: configuration and genome in, one directory out. Pure."""

@@ -1,0 +1,213 @@
+"""The search index: SQLite FTS5, derived from the files and rebuilt whenever it is in doubt.
+
+Not in WAL mode: the SQLite of Debian 13 can corrupt a database there (decision 0009). There
+is one connection, used by one thread at a time; the caller holds the lock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meso_services.memory_manager.files import Entry, Stamp, fingerprint
+
+SCHEMA = 1
+MAX_WORDS = 32
+_WORD = re.compile(r"[\w\u0300-\u036f]+")
+_TABLES = """
+CREATE TABLE memories (
+    number INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    id TEXT UNIQUE,
+    created TEXT, source TEXT, tags TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    problem TEXT NOT NULL
+);
+CREATE INDEX memories_fingerprint ON memories (fingerprint);
+CREATE VIRTUAL TABLE words USING fts5 (
+    content, tags, source, tokenize = 'porter unicode61 remove_diacritics 2'
+);
+"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the index remembers of a file."""
+
+    number: int
+    stamp: Stamp
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row that a search found. `score` is BM25, larger is better."""
+
+    number: int
+    id: str
+    path: str
+    created: str | None
+    source: str | None
+    tags: tuple[str, ...]
+    snippet: str
+    score: float
+
+
+class Index:
+    """The database. Every method may raise sqlite3.Error; the store then rebuilds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._run("PRAGMA journal_mode = TRUNCATE")
+        self._run("PRAGMA synchronous = NORMAL")
+        self._prepare()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        version = self._value("PRAGMA user_version")
+        if version == 0 and self._value("SELECT count(*) FROM sqlite_master") == 0:
+            script = f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"
+            self._connection.executescript(script)
+        elif version != SCHEMA:
+            raise sqlite3.DatabaseError(f"schema {version}, wanted {SCHEMA}")
+        elif self._value("PRAGMA quick_check(1)") != "ok":
+            raise sqlite3.DatabaseError("the database is damaged")
+
+    def begin(self) -> None:
+        """Begin a change; `commit` makes it count, `rollback` forgets it."""
+        self._run("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Make the change count."""
+        self._run("COMMIT")
+
+    def rollback(self) -> None:
+        """Forget the change."""
+        if self._connection.in_transaction:
+            self._run("ROLLBACK")
+
+    def known(self) -> dict[str, Known]:
+        """All files by path."""
+        rows = self._run("SELECT path, number, size, mtime_ns, inode, sha256 FROM memories")
+        return {row[0]: Known(row[1], Stamp(row[2], row[3], row[4]), row[5]) for row in rows}
+
+    def put(self, entry: Entry, stamp: Stamp) -> None:
+        """Add a file, or what it says now. Its id must not belong to another file."""
+        self.remove([entry.path])
+        tags = json.dumps(entry.tags)
+        same = fingerprint(entry.content, entry.source, entry.tags)
+        number = self._run(
+            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, id, created, source, tags,"
+            " fingerprint, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(entry.path, stamp.size, stamp.mtime_ns, stamp.inode, entry.sha256, entry.id),
+                *(entry.created, entry.source, tags, same, entry.problem),
+            ),
+        ).lastrowid
+        self._run(
+            "INSERT INTO words (rowid, content, tags, source) VALUES (?, ?, ?, ?)",
+            (number, entry.content, " ".join(entry.tags), entry.source or ""),
+        )
+
+    def put_unreadable(self, path: str, stamp: Stamp, problem: str) -> None:
+        """Remember a file that cannot be searched, and why."""
+        self.remove([path])
+        self._run(
+            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, tags, fingerprint, problem)"
+            " VALUES (?, ?, ?, ?, '', '[]', '', ?)",
+            (path, stamp.size, stamp.mtime_ns, stamp.inode, problem),
+        )
+
+    def touch(self, number: int, stamp: Stamp) -> None:
+        """Remember a new stamp of a file whose content is the same."""
+        self._run(
+            "UPDATE memories SET size = ?, mtime_ns = ?, inode = ? WHERE number = ?",
+            (stamp.size, stamp.mtime_ns, stamp.inode, number),
+        )
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Forget files."""
+        for path in paths:
+            self._run(
+                "DELETE FROM words WHERE rowid = (SELECT number FROM memories WHERE path = ?)",
+                (path,),
+            )
+            self._run("DELETE FROM memories WHERE path = ?", (path,))
+
+    def unreadable(self) -> list[str]:
+        """Paths of the files that cannot be searched."""
+        return [row[0] for row in self._run("SELECT path FROM memories WHERE id IS NULL")]
+
+    def path_of(self, name: str) -> str | None:
+        """The path of the memory with this id."""
+        return self._text("SELECT path FROM memories WHERE id = ?", name)
+
+    def path_of_same(self, same: str) -> str | None:
+        """The path of a memory with this fingerprint."""
+        return self._text("SELECT path FROM memories WHERE fingerprint = ?", same)
+
+    def count(self) -> int:
+        """Number of memories that can be found."""
+        return int(self._value("SELECT count(*) FROM memories WHERE id IS NOT NULL"))
+
+    def problems(self) -> list[str]:
+        """What is wrong with files, in order of their paths."""
+        rows = self._run("SELECT problem FROM memories WHERE problem != '' ORDER BY path")
+        return [row[0] for row in rows]
+
+    def search(self, words: Sequence[str], limit: int) -> list[Found]:
+        """The best memories that have any of the words; see `words_of`."""
+        rows = self._run(
+            "SELECT number, id, path, created, memories.source, memories.tags,"
+            " snippet(words, 0, '**', '**', '…', 32), -bm25(words, 1.0, 2.0, 0.5) AS score"
+            " FROM words JOIN memories ON number = words.rowid"
+            " WHERE words MATCH ? ORDER BY score DESC, created DESC, path LIMIT ?",
+            (" OR ".join(_quoted(word) for word in words), limit),
+        )
+        return [_found(row) for row in rows]
+
+    def having(self, word: str, numbers: Sequence[int]) -> set[int]:
+        """Which of these memories have the word, as the search understands words."""
+        marks = ", ".join("?" for _ in numbers)
+        rows = self._run(
+            f"SELECT rowid FROM words WHERE words MATCH ? AND rowid IN ({marks})",  # noqa: S608
+            (_quoted(word), *numbers),
+        )
+        return {row[0] for row in rows}
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def _value(self, statement: str) -> int | str:
+        value: int | str = self._run(statement).fetchone()[0]
+        return value
+
+    def _text(self, statement: str, value: str) -> str | None:
+        row = self._run(statement, (value,)).fetchone()
+        return None if row is None else str(row[0])
+
+
+def _found(row: Sequence[Any]) -> Found:
+    number, name, path, created, source, tags, snippet, score = row
+    return Found(number, name, path, created, source, tuple(json.loads(tags)), snippet, score)
+
+
+def words_of(query: str) -> tuple[str, ...]:
+    """The words to search for, each once, at most MAX_WORDS. Operators have no meaning here."""
+    found = _WORD.findall(unicodedata.normalize("NFC", query))
+    return tuple(dict.fromkeys(word.casefold() for word in found))[:MAX_WORDS]
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""The mind runner: minds, each a directory that a person can read."""

@@ -1,0 +1,1 @@
+"""The operon loader: who this instance is, and which knowledge a text brings in."""

@@ -1,0 +1,1 @@
+"""Keeps sessions: append-only, human-readable, durable before it is acknowledged."""

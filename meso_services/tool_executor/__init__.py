@@ -1,0 +1,1 @@
+"""The tool executor: runs tools in a sandbox that sees one workspace and no network."""

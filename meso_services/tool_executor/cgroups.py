@@ -1,0 +1,159 @@
+"""One control group for each call, below the subtree that systemd delegated to this service.
+
+The unit sets `Delegate=` and `DelegateSubgroup=`, so the service itself lives in a leaf and
+the delegated group may have children. Where nothing was delegated (development), there is no
+subtree and only the time, size and namespace limits hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from meso_services.runtime.errors import MesoError
+
+MOUNT = Path("/sys/fs/cgroup")
+CONTROLLERS = ("memory", "pids", "cpu", "io")
+_NEEDED = frozenset({"memory", "pids"})
+_EMPTY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class CallLimits:
+    """Limits of one call: bytes of memory, number of processes and threads."""
+
+    memory: int
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """The group of one running call."""
+
+    path: Path
+
+    def wrap(self, argv: Sequence[str]) -> list[str]:
+        """The command that enters the group and then becomes `argv`.
+
+        The program is inside before it starts; nothing it does can come first.
+        """
+        enter = 'echo 0 > "$0/cgroup.procs" && exec "$@"'
+        return ["/bin/sh", "-c", enter, str(self.path), *argv]
+
+
+@dataclass(frozen=True)
+class Subtree:
+    """The delegated group, ready for children."""
+
+    path: Path
+
+    @contextlib.asynccontextmanager
+    async def call(self, limits: CallLimits) -> AsyncIterator[Call]:
+        """A group for one call. At the end everything in it is killed and it is removed.
+
+        Raises `tools.sandbox_unavailable` when it can't be made.
+        """
+        call = await asyncio.to_thread(self._make, limits)
+        try:
+            yield call
+        finally:
+            await asyncio.to_thread(_end, call.path)
+
+    def _make(self, limits: CallLimits) -> Call:
+        group = self.path / f"call-{secrets.token_hex(8)}"
+        try:
+            group.mkdir()
+            _write(group / "memory.max", str(limits.memory))
+            _write(group / "memory.oom.group", "1")
+            _write(group / "pids.max", str(limits.tasks))
+            with contextlib.suppress(OSError):  # absent on a kernel without swap
+                _write(group / "memory.swap.max", "0")
+        except OSError as error:
+            _remove(group)
+            raise _unavailable(group, error) from None
+        return Call(group)
+
+
+def delegated() -> Subtree | None:
+    """The subtree that systemd delegated to this process, with its controllers switched on.
+
+    None where nothing was delegated. Raises `tools.sandbox_unavailable` if a subtree is there
+    and lacks the memory or pids controller.
+    """
+    own = _own_group()
+    parent = own.parent if own else None
+    if parent is None or not _is_delegated(parent):
+        return None
+    try:
+        _switch_on(parent)
+    except OSError as error:
+        raise _unavailable(parent, error) from None
+    return Subtree(parent)
+
+
+def _own_group() -> Path | None:
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("0::/") and (MOUNT / "cgroup.controllers").exists():
+            return MOUNT / line[4:]
+    return None
+
+
+def _is_delegated(group: Path) -> bool:
+    try:
+        return os.getxattr(group, "user.delegate") == b"1"
+    except OSError:
+        return False
+
+
+def _switch_on(group: Path) -> None:
+    available = set((group / "cgroup.controllers").read_text().split())
+    if missing := _NEEDED - available:
+        raise OSError(0, f"controllers not delegated: {', '.join(sorted(missing))}")
+    wanted = " ".join(f"+{name}" for name in CONTROLLERS if name in available)
+    _write(group / "cgroup.subtree_control", wanted)
+
+
+def _end(group: Path) -> None:
+    with contextlib.suppress(OSError):
+        _write(group / "cgroup.kill", "1")
+    deadline = time.monotonic() + _EMPTY_SECONDS
+    while not _remove(group) and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def _remove(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _write(path: Path, value: str) -> None:
+    # Control files are written in one piece; buffering could split it.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(group: Path, error: OSError) -> MesoError:
+    return MesoError(
+        "tools.sandbox_unavailable",
+        f"cannot limit a call's memory and processes: {group}: {error.strerror or error}",
+        status=503,
+        hint="the unit needs Delegate=memory pids, and DelegateSubgroup=",
+    )

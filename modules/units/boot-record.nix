@@ -1,0 +1,32 @@
+# Keeps how each boot began and ended. It starts before every MESO unit and stops
+# after them: a boot whose record was never closed did not end on purpose.
+let
+  hardening = import ../hardening.nix;
+in
+{
+  description = "Record of this boot";
+  unit = {
+    RequiresMountsFor = "/var/lib/meso/boot";
+    After = "systemd-pstore.service"; # a panic's last words are filed by then
+    Before = [ "meso-activate.service" "meso.target" ];
+  };
+  service = hardening // {
+    Type = "oneshot";
+    RemainAfterExit = true;
+    ExecStart = "/usr/bin/python3 -I -m meso_services.boot.record open";
+    ExecStop = "/usr/bin/python3 -I -m meso_services.boot.record close";
+    TimeoutStartSec = 60;
+    TimeoutStopSec = 30;
+    Slice = "meso.slice";
+    ReadWritePaths = "/var/lib/meso/boot";
+    # The boot loader's partition says which slots have used up their tries.
+    InaccessiblePaths = [ "-/state" ];
+    ProcSubset = "all"; # the kernel's command line and the boot's id
+    UMask = "0027"; # `meso status` reads the record as a member of the group
+    Group = "meso";
+    MemoryMax = "128M";
+    TasksMax = 16;
+    LimitCORE = 0;
+  };
+  install.WantedBy = "multi-user.target";
+}

@@ -1,0 +1,28 @@
+"""The order of the tests: quick ones first, those that boot a machine last, together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says nothing on a computer that boots machines beside it.
+settings.register_profile("meso", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("meso")
+
+ROOMS = ("lint", "unit", "services", "nix", "vm")
+
+
+def rank(item: pytest.Item) -> tuple[int, int, str]:
+    """Room, then shared machine before fresh ones, then equal machines side by side."""
+    parts = item.path.parts
+    room = next((i for i, name in enumerate(ROOMS) if name in parts), 0)
+    fixtures = getattr(item, "fixturenames", ())
+    kind = 1 if "fresh_machine" in fixtures else 0
+    wanted = item.get_closest_marker("machine")
+    return room, kind, repr(sorted(wanted.kwargs.items())) if wanted else ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort after the shuffling; the order within a group stays shuffled."""
+    items.sort(key=rank)
