@@ -11,7 +11,7 @@ from meso_cli.output import Output
 from meso_cli.page import Page
 
 if TYPE_CHECKING:
-    from meso_services.contract.tools import ReadReply
+    from meso_services.contract.tools_params import ReadReply
 
 PAGE = Page(
     text="""
@@ -78,6 +78,7 @@ def parse(arguments: argparse.Namespace) -> Request:
 def run(request: Request, output: Output) -> int:
     """Call the tool executor."""
     from meso_services.contract import tools as wire  # noqa: PLC0415
+    from meso_services.contract.tools_params import ReadReply  # noqa: PLC0415
 
     with service("tool-executor") as connection:
         match request:
@@ -88,7 +89,7 @@ def run(request: Request, output: Output) -> int:
                 output.result(made.model_dump(mode="json"), text)
             case Read(session, path, offset, limit):
                 question = wire.ReadRequest(session=session, path=path, offset=offset, limit=limit)
-                reply = connection.post("/v1/tools/read", question, wire.ReadReply)
+                reply = connection.post("/v1/tools/read", question, ReadReply)
                 output.result(reply.model_dump(mode="json"), _text(reply))
             case _:
                 assert_never(request)

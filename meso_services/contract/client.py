@@ -101,6 +101,36 @@ class Connection:
         request = self._http.build_request("POST", path, content=content, headers=headers)
         return self._typed(self._send(request) if once else self._repeated(request), reply)
 
+    def lines(
+        self, path: str, body: Message | None = None, *, key: str | None = None
+    ) -> Iterator[str]:
+        """The lines of a streamed answer (NDJSON) as they come: POST `body`, or GET without one.
+
+        Silence has no limit here: the service bounds the call. Raises CallError.
+        """
+        headers = {"accept": "application/x-ndjson", "content-type": "application/json"}
+        if body is not None:
+            headers["idempotency-key"] = key or uuid.uuid4().hex
+        request = self._http.build_request(
+            "GET" if body is None else "POST",
+            path,
+            content=None
+            if body is None
+            else body.model_dump_json(exclude_unset=True, by_alias=True),
+            headers=headers,
+            timeout=httpx.Timeout(self._http.timeout.connect, read=None),
+        )
+        answer = self._send(request, stream=True)
+        try:
+            if not answer.is_success:
+                answer.read()
+                raise CallError(self.service, answer.status_code, _error(answer))
+            yield from _lines(answer.iter_raw())
+        except httpx.TransportError as problem:
+            raise self._unreachable(problem) from problem
+        finally:
+            answer.close()
+
     def health(self, *, deep: bool = False) -> Health:
         """The service's health; a failed service is an answer, not an error."""
         request = self._http.build_request("GET", "/healthz", params={"deep": int(deep)})
@@ -124,23 +154,35 @@ class Connection:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _send(self, request: httpx.Request) -> httpx.Response:
+    def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         try:
-            return self._http.send(request)
+            return self._http.send(request, stream=stream)
         except httpx.TransportError as problem:
-            said = str(problem) or type(problem).__name__
-            info = ErrorInfo(
-                code="service.unreachable",
-                message=f"no answer on {self._socket}: {said}",
-                hint=f"`systemctl status meso-{self.service}` shows the service",
-            )
-            raise CallError(self.service, 0, info) from problem
+            raise self._unreachable(problem) from problem
+
+    def _unreachable(self, problem: httpx.TransportError) -> CallError:
+        info = ErrorInfo(
+            code="service.unreachable",
+            message=f"no answer on {self._socket}: {str(problem) or type(problem).__name__}",
+            hint=f"`systemctl status meso-{self.service}` shows the service",
+        )
+        return CallError(self.service, 0, info)
 
     def _typed(self, answer: httpx.Response, reply: type[M]) -> M:
         if answer.is_success:
             # Not pydantic's own reader: it refuses half a character, which old files contain.
             return reply.model_validate(json.loads(answer.content))
         raise CallError(self.service, answer.status_code, _error(answer))
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[str]:
+    """Lines that end in a line feed and in nothing else (JSON may hold the other separators)."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode() for line in whole if line)
+    if rest:
+        yield rest.decode()
 
 
 def _error(answer: httpx.Response) -> ErrorInfo:

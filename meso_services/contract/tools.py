@@ -1,25 +1,20 @@
-"""Tool execution: workspaces, and reading a file in the sandbox."""
+"""Tool execution: workspaces, calls, what a stream of a call says, and which tools there are."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from meso_services.contract.common import Message, check_json
+from meso_services.contract.common import ErrorInfo, JsonObject, Message
+from meso_services.contract.tools_params import ReadParams, ToolName
+from meso_services.contract.tools_policy import Decision
 
 # A directory's name; a leading dot is reserved for the service itself.
 WorkspaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-
-
-def _usable_path(path: str) -> str:
-    check_json(path)
-    if "\0" in path:
-        raise ValueError("a path holds no NUL character")
-    return path
-
-
-ToolPath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_usable_path)]
+CallId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+# `waiting`: for the operator or for its turn. The last four are final.
+CallState = Literal["waiting", "running", "completed", "failed", "refused", "cancelled"]
 
 
 class WorkspaceRef(Message):
@@ -43,33 +38,97 @@ class WorkspacesReply(Message):
     workspaces: tuple[WorkspaceRef, ...]
 
 
-class ReadRequest(WorkspaceRef):
-    """`POST /v1/tools/read`: a range of a file's lines.
+class ReadRequest(WorkspaceRef, ReadParams):
+    """`POST /v1/tools/read`: the tool `read` without the frame of a call."""
 
-    `path` is relative to the workspace, or absolute below `/workspace`, as tools see it.
+
+class ToolInfo(Message):
+    """A tool that can be called. `parameters` is a JSON schema, draft 2020-12."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    source: Literal["builtin", "custom", "provider"]
+
+
+class ToolsReply(Message):
+    """`GET /v1/tools`, by name. `problems` says which custom tools cannot be used and why."""
+
+    tools: tuple[ToolInfo, ...]
+    problems: tuple[str, ...] = ()
+
+
+class CallRequest(WorkspaceRef):
+    """`POST /v1/tools/call`.
+
+    `Accept: application/x-ndjson` streams `CallEvent`s; else the answer is a `CallReply` when
+    the call has ended. Under the header `Idempotency-Key` the same call is made once.
     """
 
-    path: ToolPath
-    offset: int = Field(default=1, ge=1, le=2**53, description="First line, counted from 1")
-    limit: int = Field(default=2000, ge=1, le=100_000, description="Number of lines")
-
-
-class ReadReply(Message):
-    """What a file holds, and what of it this answer leaves out.
-
-    Text comes as lines without their line feed. A file with NUL bytes is binary: its first
-    bytes come in base64 and `lines` is empty.
-    """
-
-    path: str = Field(description="As tools see it, below /workspace, with links resolved")
-    size: int = Field(description="The whole file, in bytes")
-    kind: Literal["text", "binary"]
-    encoding: str | None = Field(description="Of text: utf-8, utf-8-sig or utf-16")
-    lines: tuple[str, ...]
-    first_line: int
-    next_offset: int | None = Field(description="Where to read on; null at the file's end")
-    cut_lines: tuple[int, ...] = Field(description="Lines of which only the beginning is here")
-    escaped_lines: tuple[int, ...] = Field(
-        description="Lines that are not valid in the encoding; the bytes are shown as \\xNN"
+    tool: ToolName
+    params: JsonObject = Field(default_factory=dict)
+    background: bool = Field(default=False, description="Answer at once (202); see GET /v1/calls")
+    seconds: int | None = Field(
+        default=None, ge=1, le=86_400, description="Time limit, within the configured one"
     )
-    base64: str | None = Field(description="Of a binary file: its first bytes")
+
+
+class CallReply(Message):
+    """One call. `result` is the tool's own reply; `error` says why there is none."""
+
+    id: str
+    session: str
+    branch: str
+    tool: str
+    state: CallState
+    background: bool
+    asked_at: str = Field(description="ISO 8601, UTC")
+    ended_at: str | None = None
+    decision: Decision | None = Field(default=None, description="What the policy said")
+    approval: str | None = Field(default=None, description="Id of the question it waits for")
+    result: dict[str, Any] | None = None
+    error: ErrorInfo | None = None
+
+
+class CallsReply(Message):
+    """`GET /v1/calls`, newest first: those that run, and the latest that ended."""
+
+    calls: tuple[CallReply, ...]
+
+
+class CallStarted(Message):
+    """The first line of a stream."""
+
+    event: Literal["started"] = "started"
+    call_id: str
+
+
+class CallProgress(Message):
+    """The call's state changed, or it waits for the operator (`approval`)."""
+
+    event: Literal["progress"] = "progress"
+    call_id: str
+    state: CallState
+    message: str = ""
+    approval: str | None = None
+
+
+class CallOutput(Message):
+    """A piece of output, as it came. Bytes that are not UTF-8 are shown as \\xNN."""
+
+    event: Literal["output"] = "output"
+    call_id: str
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+class CallResult(Message):
+    """The last line of a stream: how the call ended."""
+
+    event: Literal["result"] = "result"
+    call: CallReply
+
+
+CallEvent = Annotated[
+    CallStarted | CallProgress | CallOutput | CallResult, Field(discriminator="event")
+]

@@ -7,6 +7,7 @@ import asyncio
 from fastapi import FastAPI, Response
 
 from meso_services.contract import tools as wire
+from meso_services.contract.tools_params import ReadReply
 from meso_services.runtime.app import application, errors
 from meso_services.runtime.context import Context
 from meso_services.runtime.errors import MesoError
@@ -68,12 +69,12 @@ def _add_workspaces(app: FastAPI, workspaces: Workspaces) -> None:
 
 def _add_tools(app: FastAPI, sandbox: Sandbox, workspaces: Workspaces) -> None:
     @app.post("/v1/tools/read", responses=errors(403, 404, 504))
-    async def read(request: wire.ReadRequest) -> wire.ReadReply:
+    async def read(request: wire.ReadRequest) -> ReadReply:
         """Read lines of a file, in a sandbox that sees only this workspace."""
         place = await asyncio.to_thread(workspaces.find, request.session, request.branch)
         keys = {"path", "offset", "limit"}
         question = {"tool": "read", **request.model_dump(include=keys)}
-        return wire.ReadReply(**await sandbox.ask(place, question))
+        return ReadReply(**await sandbox.ask(place, question))
 
 
 _CREATE = {200: {"model": wire.WorkspaceReply}, **errors(507)}
