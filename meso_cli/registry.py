@@ -112,6 +112,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("status", "how the appliance is", Where.APPLIANCE, "meso_cli.verbs.status"),
     Verb("session", "sessions and their entries", Where.APPLIANCE, "meso_cli.verbs.session"),
+    Verb("task", "work to be done, and its order", Where.APPLIANCE, "meso_cli.verbs.task"),
     Verb("memory", "what the appliance remembers", Where.APPLIANCE, "meso_cli.verbs.memory"),
     Verb("identity", "who the agent on it is", Where.APPLIANCE, "meso_cli.verbs.identity"),
     Verb(

@@ -93,12 +93,21 @@ class Connection:
 
         `once` is for routes that know no such key: the request is never sent twice.
         """
+        return self._change("POST", path, body, reply, key, once=once)
+
+    def patch(self, path: str, body: Message, reply: type[M], *, key: str | None = None) -> M:
+        """PATCH `path` with what is set in `body`, under an idempotency key. Raises CallError."""
+        return self._change("PATCH", path, body, reply, key, once=False)
+
+    def _change(  # noqa: PLR0913 (what makes up one request)
+        self, method: str, path: str, body: Message, reply: type[M], key: str | None, *, once: bool
+    ) -> M:
         headers = {"content-type": "application/json"}
         if not once:
             headers["idempotency-key"] = key or uuid.uuid4().hex
         # Only what was set: for some keys, null and absent mean different things.
         content = body.model_dump_json(exclude_unset=True, by_alias=True)
-        request = self._http.build_request("POST", path, content=content, headers=headers)
+        request = self._http.build_request(method, path, content=content, headers=headers)
         return self._typed(self._send(request) if once else self._repeated(request), reply)
 
     def lines(

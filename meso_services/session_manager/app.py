@@ -26,6 +26,8 @@ from meso_services.runtime.service import Service
 from meso_services.session_manager.health import checks
 from meso_services.session_manager.settings import Settings
 from meso_services.session_manager.store import SessionStore
+from meso_services.session_manager.tasks.routes import add_tasks
+from meso_services.session_manager.tasks.store import TaskStore
 
 Key = Annotated[
     IdempotencyKey | None,
@@ -54,9 +56,12 @@ def build(context: Context[Settings]) -> FastAPI:
     store = context.kept.get(
         "store", lambda: SessionStore(paths.sessions, paths.workspaces), SessionStore.close
     )
-    app = application(context, title="MESO session manager", checks=checks(store))
+    tasks = context.kept.get("tasks", lambda: TaskStore(store.place / "tasks", store.torn, 1))
+    tasks.most = context.settings.max_tasks
+    app = application(context, title="MESO session manager", checks=checks(store, tasks))
     _sessions(app, store)
     _entries(app, store)
+    add_tasks(app, tasks)
     return app
 
 

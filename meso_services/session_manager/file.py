@@ -101,6 +101,21 @@ class SessionFile:
             index.size = offset + len(raw)
             return line.entry, False
 
+    def made_by(self, key: str) -> Entry | None:
+        """The entry that was appended with this idempotency key."""
+        with self._lock:
+            index = self._current()
+            ident = index.keys.get(key)
+            return None if ident is None else self._read_at(index.offsets[index.places[ident]])
+
+    def entry(self, ident: str) -> Entry:
+        """One entry. Raises `entry.not_found`."""
+        with self._lock:
+            index = self._current()
+            if ident not in index.places:
+                raise _no_entry(self.id, ident)
+            return self._read_at(index.offsets[index.places[ident]])
+
     def _again(self, index: Index, new: NewEntry, key: str) -> Entry:
         made = self._read_at(index.offsets[index.places[index.keys[key]]])
         same_parent = "parent_id" not in new.model_fields_set or new.parent_id == made.parent_id

@@ -8,15 +8,17 @@ import secrets
 from meso_services.runtime import durable
 from meso_services.runtime.health import Check, Finding, in_thread
 from meso_services.session_manager.store import SessionStore
+from meso_services.session_manager.tasks.store import TaskStore
 
 # Below this, appends still work but not for long.
 LOW_BYTES = 64 * 1024**2
 
 
-def checks(store: SessionStore) -> list[Check]:
-    """The store can be written to; the disk has room; every file could be read."""
+def checks(store: SessionStore, tasks: TaskStore) -> list[Check]:
+    """The stores can be read and written to; the disk has room; every file could be read."""
     return [
         Check("store", in_thread(lambda: _reachable(store))),
+        Check("tasks", in_thread(lambda: _tasks(tasks))),
         Check("append", in_thread(lambda: _append(store)), deep=True),
         Check("space", in_thread(lambda: _space(store)), required=False),
         Check("files", in_thread(lambda: _files(store)), required=False),
@@ -27,6 +29,10 @@ def _reachable(store: SessionStore) -> Finding:
     if os.access(store.main, os.R_OK | os.W_OK | os.X_OK):
         return Finding(True)
     return Finding(False, f"{store.main} cannot be read and written")
+
+
+def _tasks(tasks: TaskStore) -> Finding:
+    return Finding(True, f"{tasks.count()} tasks")
 
 
 def _append(store: SessionStore) -> Finding:

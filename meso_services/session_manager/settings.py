@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meso_services.runtime.settings import ServiceSettings, memory_limit
+from meso_services.runtime.settings import ServiceSettings, memory_limit, setting
 from meso_services.runtime.sizes import Size
 
 
@@ -10,3 +10,9 @@ class Settings(ServiceSettings):
     """`[services.session_manager]` of the appliance's file."""
 
     memory_max: Size = memory_limit("512M")
+    max_tasks: int = setting(
+        50_000,
+        ge=1,
+        le=1_000_000,
+        description="Tasks that are kept, ended ones included. One more is refused with 507.",
+    )

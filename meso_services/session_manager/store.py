@@ -33,7 +33,7 @@ class SessionStore:
     def __init__(self, place: Path, workspaces: Path) -> None:
         self.place = place
         self.main = place / "main"
-        self._torn = place / "torn"
+        self.torn = place / "torn"
         self._workspaces = workspaces
         self._lock = threading.Lock()
         self._sessions: dict[str, SessionFile] = {}
@@ -141,7 +141,7 @@ class SessionStore:
         return f"another file has its id {ident}" if ident in self._sessions else ""
 
     def _adopt(self, path: Path, header: dict[str, Any]) -> SessionFile:
-        session = SessionFile(path, header, self._torn)
+        session = SessionFile(path, header, self.torn)
         self._sessions[session.id] = session
         self._files[path.name] = session.id
         own = header.get("meso")

@@ -62,7 +62,8 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
 
 
 def new_session(client: httpx.Client) -> dict[str, str]:
-    return {"session": client.post("/v1/sessions", json={}).json()["id"]}
+    task = client.post("/v1/tasks", json={"subject": "a"}).json()["id"]
+    return {"session": client.post("/v1/sessions", json={}).json()["id"], "task": task}
 
 
 def new_memory(client: httpx.Client) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Tasks: an append-only log of changes, and what it says now."""
