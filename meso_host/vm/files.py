@@ -17,7 +17,7 @@ class Record:
     """What is known of the machine's last start.
 
     `image` is the directory it was made from, `console_start` the byte of the
-    console's log at which this start begins.
+    console's log at which this start begins, `accelerator` QEMU's word for it.
     """
 
     arch: str
@@ -25,6 +25,7 @@ class Record:
     port: int
     pid: int
     console_start: int = 0
+    accelerator: str = ""
     schema: int = SCHEMA
 
 

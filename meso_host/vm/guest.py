@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import time
@@ -15,6 +16,7 @@ from meso_host.vm import accel, firmware, keys, machine
 from meso_host.vm.console import Console
 from meso_host.vm.files import Files, Record
 from meso_host.vm.machine import Disk, Machine
+from meso_host.vm.pulse import Pulse
 from meso_host.vm.qmp import Qmp
 from meso_services.runtime import process
 
@@ -43,7 +45,8 @@ class Guest:
         public = keys.make(self.files)
         credentials = {keys.OPERATOR: public} | ({keys.ROOT: public} if root_key else {})
         port = free_port()
-        start = machine.Start(accel.choose(self.machine.arch), found.code, port, disk, credentials)
+        how = accel.choose(self.machine.arch)
+        start = machine.Start(how, found.code, port, disk, credentials)
         keys.forget_connections(self.files)
         for stale in ("qmp.sock", "console.sock"):
             (self.files.directory / stale).unlink(missing_ok=True)
@@ -54,12 +57,12 @@ class Guest:
                 argv, cwd=self.files.directory, stdout=log, stderr=log, detach=detach
             )
         keys.write_config(self.files, port)
-        self.files.save(Record(self.machine.arch, str(image), port, child.pid, said))
+        self.files.save(Record(self.machine.arch, str(image), port, child.pid, said, how))
         self._wait_until(
             lambda: self.files.running() is None or (self.files.directory / "qmp.sock").exists(), 20
         )
         if child.poll() is not None:
-            raise self._died()
+            self.pulse().check()
 
     @property
     def port(self) -> int:
@@ -90,21 +93,28 @@ class Guest:
     def wait_for_login(
         self, seconds: float, note: Callable[[str], None] = lambda _: None, user: str = "operator"
     ) -> None:
-        """Wait until `user` can log in. Raises HostError with the console's last lines."""
-        console = self.console()
+        """Wait until `user` can log in. Raises HostError with the console's last lines,
+        at once when the machine cannot come up any more."""
+        console, pulse = self.console(), self.pulse()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if self.files.running() is None:
-                raise self._died()
+            pulse.check()
             note(console.stage())
-            try:
-                left = max(1.0, end - time.monotonic())
-                if self.ssh("true", user, timeout=min(20.0, left)).status == 0:
-                    return
-            except process.CommandError:
-                continue
+            if self._logs_in(user, min(end, time.monotonic() + 20), pulse):
+                return
             time.sleep(1)
         raise self.late("nobody could log in", seconds)
+
+    def _logs_in(self, user: str, end: float, pulse: Pulse) -> bool:
+        # A machine that hangs still accepts the connection: ssh alone would wait in silence.
+        child = process.start([*self.ssh_command(user), "true"])
+        try:
+            while child.poll() is None and time.monotonic() < end:
+                pulse.check()
+                time.sleep(0.2)
+        finally:
+            child.kill()
+        return child.wait() == 0
 
     def late(self, what: str, seconds: float) -> HostError:
         """The error for a machine that took too long."""
@@ -120,6 +130,10 @@ class Guest:
         record = self.files.record()
         return Console(self.files.console, start=record.console_start if record else 0)
 
+    def pulse(self) -> Pulse:
+        """Tells, from now on, whether the machine can still come up."""
+        return Pulse(self.files)
+
     def last_words(self) -> str:
         """The last lines of the console."""
         return self.console().tail()
@@ -130,11 +144,12 @@ class Guest:
 
     def power_off(self, seconds: float = 90) -> None:
         """Press the power button; when the guest does not go in time, cut the power."""
-        if self.files.running() is None:
+        pid = self.files.running()
+        if pid is None:
             return
         with self.qmp() as qmp:
             qmp.execute("system_powerdown")
-        if not self._wait_until(lambda: self.files.running() is None, seconds):
+        if not self._ends(pid, seconds):
             self.kill()
         keys.forget_connections(self.files)
 
@@ -145,7 +160,21 @@ class Guest:
             return
         os.kill(pid, signal.SIGKILL)
         keys.forget_connections(self.files)
-        self._wait_until(lambda: self.files.running() is None, 20)
+        self._ends(pid, 20)
+
+    def _ends(self, pid: int, seconds: float) -> bool:
+        # Its first thread may be gone, and its directory with it, while another one
+        # still holds the disk's lock; this descriptor waits for the last of them.
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        try:
+            ended = bool(select.select([descriptor], [], [], seconds)[0])
+        finally:
+            os.close(descriptor)
+        self._reap()
+        return ended
 
     def _wait_until(self, holds: Callable[[], bool], seconds: float) -> bool:
         end = time.monotonic() + seconds
@@ -164,14 +193,6 @@ class Guest:
                 os.waitpid(record.pid, os.WNOHANG)
             except ChildProcessError:
                 return
-
-    def _died(self) -> HostError:
-        said = self.files.qemu_log.read_text(encoding="utf-8", errors="replace").strip()
-        return HostError(
-            "vm.died",
-            f"QEMU ended by itself: {said or 'it said nothing'}",
-            remedy=f"The console's last lines:\n{self.last_words() or '(nothing)'}",
-        )
 
 
 def free_port() -> int:

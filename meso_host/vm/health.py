@@ -42,7 +42,9 @@ def wait(
     """
     began = asked = time.monotonic()
     said = "no service has answered"
+    pulse = guest.pulse()
     while (now := time.monotonic()) < began + seconds:
+        pulse.check()
         if ANNOUNCED in guest.console().text() or now > asked + ASK_SECONDS:
             document = status(guest)
             asked = time.monotonic()

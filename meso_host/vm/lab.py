@@ -23,6 +23,7 @@ from meso_host.vm.guest import Guest
 from meso_host.vm.machine import Disk, Machine, NetworkDisk, OverlayDisk, RawDisk
 from meso_host.vm.power.disk import Loss, VolatileDisk
 from meso_host.vm.power.nbd import NbdServer
+from meso_host.vm.pulse import with_fallback
 from meso_services.runtime import process
 
 LOGIN_SECONDS = 480.0
@@ -72,6 +73,9 @@ class LabMachine:
         A machine without its cable is plugged in once its boot is complete, so
         that it can be looked at. Raises HostError when it takes too long.
         """
+        with_fallback(self.files, lambda: self._start(wait), self._stop, self._say)
+
+    def _start(self, wait: bool) -> None:
         name = f"machine {self.files.name}"
         with self._steps(f"{name}: starting") as note:
             self.guest.start(self.plan.image, self._attach(), root_key=True, detach=False)
@@ -86,6 +90,13 @@ class LabMachine:
             self.guest.wait_for_login(LOGIN_SECONDS, note, user="root")
         with self._steps(f"{name}: services healthy") as note:
             health.wait(self.guest, HEALTH_SECONDS, note)
+
+    def _stop(self) -> None:
+        self.kill()
+
+    def _say(self, what: str) -> None:
+        with self._steps(what):
+            return
 
     def run(
         self, command: str, user: str = "root", timeout: float = 120, check: bool = False
@@ -128,9 +139,10 @@ class LabMachine:
     def wait_for_console(self, words: str, seconds: float) -> None:
         """Wait until the console says `words` after the last power on. Raises HostError."""
         end = time.monotonic() + seconds
-        console = self.guest.console()
+        console, pulse = self.guest.console(), self.guest.pulse()
         while words not in console.text():
-            if time.monotonic() > end or self.files.running() is None:
+            pulse.check()
+            if time.monotonic() > end:
                 raise self.guest.late(f"the console did not say {words!r}", seconds)
             time.sleep(0.5)
 

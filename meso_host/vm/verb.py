@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 from meso_cli.progress import Progress
 from meso_host.errors import HostError
-from meso_host.vm import disk, health, terminal
+from meso_host.vm import accel, disk, health, terminal
 from meso_host.vm.files import Files
 from meso_host.vm.guest import Guest
 from meso_host.vm.login import directory
 from meso_host.vm.machine import Machine, OverlayDisk
+from meso_host.vm.pulse import with_fallback
 from meso_services.runtime import process
 
 # Generous, because software emulation on a busy computer is slow.
@@ -103,10 +105,18 @@ def start(name: str, build: Callable[[Note], Path], *, fresh: bool, wait: bool) 
     A running machine is left alone, unless `fresh`. Raises HostError.
     """
     files = files_of(name)
+
+    def attempt() -> Ready:
+        return _start(files, build, fresh=fresh, wait=wait)
+
+    return with_fallback(files, attempt, Guest(files, Machine()).kill, _say)
+
+
+def _start(files: Files, build: Callable[[Note], Path], *, fresh: bool, wait: bool) -> Ready:
     if files.running() is not None and not fresh:
-        return _ready(files, Guest(files, Machine()), None, Progress(1), wait)
+        return _ready(files, Guest(files, Machine()), None, Progress(2 if wait else 1), wait)
     progress = Progress(5 if wait else 3)
-    with progress.step(f"image of {name}") as note:
+    with progress.step(f"image of {files.name}") as note:
         image = disk.read_image(build(note))
     with progress.step("disk and power on"):
         outdated = _prepare(files, image, fresh)
@@ -115,6 +125,10 @@ def start(name: str, build: Callable[[Note], Path], *, fresh: bool, wait: bool) 
         made_from = Path(record.image) if record and outdated else image.directory
         guest.start(made_from, OverlayDisk())
     return _ready(files, guest, outdated, progress, wait)
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def _machine(arch: str) -> Machine:
@@ -126,11 +140,17 @@ def _ready(
 ) -> Ready:
     status = None
     if wait:
-        with progress.step("starting, until the operator can log in") as note:
+        with progress.step(f"starting{_how(files)}, until the operator can log in") as note:
             guest.wait_for_login(LOGIN_SECONDS, note)
         with progress.step("services healthy") as note:
             status = health.wait(guest, HEALTH_SECONDS, note)
     return Ready(files.name, guest.ssh_command(), status, outdated)
+
+
+def _how(files: Files) -> str:
+    record = files.record()
+    hardware = record is None or accel.is_hardware(record.accelerator)
+    return "" if hardware else " in software emulation"
 
 
 def _prepare(files: Files, image: disk.Image, fresh: bool) -> Path | None:

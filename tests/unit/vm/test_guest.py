@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from meso_host.errors import HostError
-from meso_host.setup import tree
-from meso_host.vm import accel, keys, login
+from meso_host.vm import keys, login
 from meso_host.vm.files import Files
 from meso_host.vm.guest import Guest
 from meso_host.vm.machine import DISKS, NICS, Arch, Machine, RawDisk
@@ -25,9 +24,8 @@ STORAGE_OR_NETWORK = (0x01, 0x02, 0x0C)  # PCI classes: storage, network, serial
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
-    monkeypatch.setattr(tree, "STATE", tmp_path)
-    directory = tmp_path / "vm" / "box"
+def files(state: Path) -> Iterator[Files]:
+    directory = state / "vm" / "box"
     directory.mkdir(parents=True)
     made = Files(directory)
     yield made
@@ -113,16 +111,6 @@ def test_the_key_of_a_machine_is_made_once_and_only_its_owner_reads_it(files: Fi
     assert first.startswith("ssh-ed25519 ")
     assert keys.make(files) == first
     assert files.key.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
-def test_the_probe_guest_runs_to_its_end(arch: Arch) -> None:
-    """Software emulation always works, so the probe's own guest must pass there."""
-    assert accel.proves(arch, "tcg", seconds=60)
-
-
-def test_an_accelerator_that_is_not_there_is_not_proven() -> None:
-    assert not accel.proves("x86_64", "hvf")
 
 
 def test_a_name_that_is_a_path_is_refused() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from meso_host.errors import HostError
-from meso_host.setup import tree
 from meso_host.vm import disk, login, verb
 from meso_host.vm.files import Files
 from meso_host.vm.guest import Guest
@@ -32,8 +31,8 @@ def make_image(directory: Path, arch: str = "amd64") -> Path:
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(tree, "STATE", tmp_path / ".meso")
+def work(tmp_path: Path, state: Path) -> Iterator[Path]:
+    assert state.parent == tmp_path
     yield tmp_path
     Guest(Files(login.directory("box")), Machine()).kill()
 
