@@ -3,8 +3,9 @@
 #   description   one line for the operator
 #   state         directories that it owns and may write
 #   memoryMax     the ceiling of its cgroup, unless the generation sets another
+#   sockets       further sockets in /run/meso, in protocols of their own
 #   service       directives added to or replacing the common ones
-{ id, description, state, memoryMax, tasksMax ? 64, service ? { } }:
+{ id, description, state, memoryMax, tasksMax ? 64, sockets ? [ ], service ? { } }:
 let
   name = "meso-${id}";
   package = builtins.replaceStrings [ "-" ] [ "_" ] id;
@@ -52,7 +53,7 @@ in
     Environment = [ "MALLOC_ARENA_MAX=2" "OPENBLAS_NUM_THREADS=1" "OMP_NUM_THREADS=1" ];
   } // service;
   socket = {
-    ListenStream = "/run/meso/${id}.sock";
+    ListenStream = map (name: "/run/meso/${name}.sock") ([ id ] ++ sockets);
     SocketUser = "root";
     SocketGroup = "meso";
     SocketMode = "0660";

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from meso_services.api_proxy import upstreams
+from meso_services.api_proxy.duties import add_duties, doors
 from meso_services.api_proxy.faces import ANTHROPIC, FACES, OPENAI, Face, error_body
 from meso_services.api_proxy.forward import Forwarder
 from meso_services.api_proxy.health import checks
@@ -69,6 +70,7 @@ def build(context: Context[Settings]) -> FastAPI:
         """List the models that the configured upstreams serve; none are invented."""
         return upstreams.models(settings.upstreams)
 
+    add_duties(app, context)
     return app
 
 
@@ -93,4 +95,4 @@ def _errors(face: Face) -> dict[int | str, dict[str, Any]]:
     return answers(face.reply, statuses=(*EVERYWHERE, 404, 502, 504))
 
 
-SERVICE = Service("api-proxy", Settings, build, error_body)
+SERVICE = Service("api-proxy", Settings, build, error_body, doors)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from meso_services.runtime.settings import Model, ServiceSettings, memory_limit, setting
+from meso_services.api_proxy.care.settings import Records
+from meso_services.api_proxy.egress.hosts import parse_rule
+from meso_services.api_proxy.egress.settings import Egress
+from meso_services.runtime.settings import Model, ServiceSettings, memory_limit, setting, table
 from meso_services.runtime.sizes import Size
 
 
@@ -57,3 +61,12 @@ class Settings(ServiceSettings):
     connect_seconds: float = setting(
         10.0, gt=0, le=300, description="Seconds within which an upstream must accept a connection."
     )
+    audit: Records = table(Records, "One line for each request and each connection.")
+    egress: Egress = table(Egress, "Which hosts sandboxed tools and the registry may reach.")
+
+    def tcp_ports(self) -> tuple[int, ...]:
+        """Ports that the proxy may connect to; the firewall lets nothing else of it out."""
+        urls = [urlsplit(upstream.url) for upstream in self.upstreams]
+        of_urls = [url.port or (80 if url.scheme == "http" else 443) for url in urls]
+        of_rules = [parse_rule(text).port for text in self.egress.allow]
+        return tuple(sorted({*of_urls, *of_rules}))

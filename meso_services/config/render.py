@@ -41,7 +41,9 @@ def _host(appliance: Appliance) -> dict[str, str]:
     files = {
         "host/hostname": f"{appliance.hostname}\n",
         "host/timezone": f"{appliance.timezone}\n",
-        "host/nftables.conf": render_nftables(appliance.firewall, appliance.network.mdns),
+        "host/nftables.conf": render_nftables(
+            appliance.firewall, appliance.network.mdns, appliance.services.api_proxy.tcp_ports()
+        ),
         "host/nftables-ssh.conf": render_nftables_ssh(appliance.firewall),
     }
     if appliance.journal != Journal():

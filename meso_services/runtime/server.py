@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
+from meso_services.runtime.doors import Door, serve_door
 from meso_services.runtime.limits import Gate
 from meso_services.runtime.logging import Log
 from meso_services.runtime.notify import Notifier
@@ -30,6 +31,7 @@ class Owner:
     reload: Callable[[], Awaitable[None]]
     status: Callable[[], str]
     drain_seconds: int
+    doors: Sequence[tuple[Door, socket.socket]] = ()
 
 
 class Server(uvicorn.Server):
@@ -64,10 +66,12 @@ class Server(uvicorn.Server):
         self._owner = owner
         self._wake = asyncio.Event()
         self._reload_asked = False
+        self._doors: list[asyncio.AbstractServer] = []
         self._tick = min(TICK_SECONDS, (notifier.watchdog_seconds or 60) / 3)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._doors = [await serve_door(door, listener) for door, listener in self._owner.doors]
         self._notifier.ready(self._owner.status())
         _log.info("ready", status=self._owner.status())
 
@@ -94,7 +98,11 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._notifier.stopping()
         self._protocol.draining = True
+        for listening in self._doors:
+            listening.close()
         await super().shutdown(sockets)
+        for door, _ in self._owner.doors:
+            await door.close()
         if unfinished := len(self.server_state.tasks):
             _log.warning("stopped before these requests were finished", requests=unfinished)
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from meso_services.runtime import logging
 from meso_services.runtime.configuration import load_settings
 from meso_services.runtime.context import Context, Kept
+from meso_services.runtime.doors import Door, no_doors
 from meso_services.runtime.errors import MesoError, standard_body
 from meso_services.runtime.health import Check, Finding
 from meso_services.runtime.limits import ErrorBody, Gate, Live, RequestLimits
@@ -24,7 +25,7 @@ from meso_services.runtime.paths import Paths
 from meso_services.runtime.protocol import ConnectionLimits
 from meso_services.runtime.server import Owner, Server
 from meso_services.runtime.settings import ServiceSettings
-from meso_services.runtime.sockets import listening_socket
+from meso_services.runtime.sockets import Sockets
 from meso_services.runtime.version import VERSION
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -36,12 +37,14 @@ class Service(Generic[S]):
     """What makes a service one: its id, its settings model and how its application is built.
 
     `build` may block (it opens stores and repairs them); the service is ready when it returns.
+    `doors` are further sockets with a protocol of their own; they live as long as the process.
     """
 
     id: str
     settings: type[S]
     build: Callable[[Context[S]], FastAPI]
     error_body: ErrorBody = standard_body
+    doors: Callable[[Context[S]], Sequence[Door]] = no_doors
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
@@ -92,7 +95,14 @@ class Runner(Generic[S]):
 
     def serve(self, socket_path: Path) -> None:
         """Serve until SIGTERM or SIGINT; then finish what runs, within the drain time."""
-        listener = listening_socket(socket_path)
+        passed = Sockets()
+        listener = passed.take(socket_path)
+        # Beside the service's own socket, wherever that is.
+        doors = [
+            (door, passed.take(socket_path.with_name(f"{door.name}.sock")))
+            for door in self._service.doors(self._context)
+        ]
+        passed.finish()
         server = Server(
             self._gate,
             self._notifier,
@@ -101,6 +111,7 @@ class Runner(Generic[S]):
                 reload=self._reload,
                 status=self._status,
                 drain_seconds=self._context.settings.drain_seconds,
+                doors=doors,
             ),
         )
         try:

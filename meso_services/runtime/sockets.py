@@ -15,24 +15,44 @@ BACKLOG = 512
 MAX_PATH = 107
 
 
-def listening_socket(path: Path) -> socket.socket:
-    """Return the socket to serve on. `path` is used only when systemd passed none."""
-    return _passed() or _bound(path)
+class Sockets:
+    """What systemd passed, by path; whatever it did not pass is made here."""
+
+    def __init__(self) -> None:
+        self._passed = _passed()
+
+    def take(self, path: Path) -> socket.socket:
+        """The socket to serve on at `path`.
+
+        A single passed socket is the service's only one, wherever it listens.
+        Raises MesoError `socket.*`.
+        """
+        if len(self._passed) == 1:
+            return self._passed.popitem()[1]
+        return self._passed.pop(str(path), None) or _bound(path)
+
+    def finish(self) -> None:
+        """Nothing more is taken. Raises MesoError `socket.unknown` if something is left over."""
+        if self._passed:
+            left = ", ".join(sorted(self._passed))
+            raise MesoError("socket.unknown", f"systemd passed sockets that nobody serves: {left}")
 
 
-def _passed() -> socket.socket | None:
+def _passed() -> dict[str, socket.socket]:
     count = os.environ.get("LISTEN_FDS", "0")
-    if os.environ.get("LISTEN_PID") != str(os.getpid()) or count == "0":
-        return None
-    if count != "1":
-        raise MesoError("socket.count", f"systemd passed {count} sockets, one is expected")
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdigit():
+        return {}
     # A child must not take the descriptors for its own.
     for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)
-    os.set_inheritable(FIRST_PASSED, False)
-    passed = socket.socket(fileno=FIRST_PASSED)
+    return dict(_adopted(FIRST_PASSED + number) for number in range(int(count)))
+
+
+def _adopted(descriptor: int) -> tuple[str, socket.socket]:
+    os.set_inheritable(descriptor, False)
+    passed = socket.socket(fileno=descriptor)
     passed.setblocking(False)
-    return passed
+    return str(passed.getsockname()), passed
 
 
 def _bound(path: Path) -> socket.socket:

@@ -5,6 +5,7 @@ import ../service.nix {
   state = [ "/var/lib/meso/api-proxy" ];
   memoryMax = "512M";
   tasksMax = 128; # name look-ups run in threads
+  sockets = [ "egress" ]; # where sandboxed tools and the registry go out, by CONNECT
   service = {
     PrivateNetwork = false; # it calls the model providers
     RestrictAddressFamilies = [ "AF_UNIX AF_INET AF_INET6" ];

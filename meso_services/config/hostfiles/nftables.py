@@ -8,11 +8,13 @@ virtual machine may get its key from outside.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from meso_services.config.accounts import MAY_REACH_NETWORK, UID_OF
 from meso_services.config.firewall import Firewall
 
 SSH_PORT = 22
+HTTPS = 443
 
 _BASE = """\
 # Rendered by meso; the source is the appliance's TOML file.
@@ -53,6 +55,13 @@ table inet meso {{
     chain output {{
         type filter hook output priority filter; policy accept;
         meta skuid {{ {confined} }} counter reject with icmpx admin-prohibited
+        meta skuid {proxy} jump proxy
+    }}
+    chain proxy {{
+        oif lo accept
+        tcp dport {{ {ports} }} accept
+        meta l4proto tcp counter reject with tcp reset
+        counter reject with icmpx admin-prohibited
     }}
 }}
 """
@@ -67,11 +76,20 @@ _MDNS = """\
 """
 
 
-def render_nftables(firewall: Firewall, mdns: bool) -> str:
-    """`nftables.conf`: replaces the table `inet meso` in one transaction."""
+def render_nftables(firewall: Firewall, mdns: bool, ports: Sequence[int] = (HTTPS,)) -> str:
+    """`nftables.conf`: replaces the table `inet meso` in one transaction.
+
+    `ports` are those that the API proxy may connect to, by TCP alone; names are looked up by
+    the system's resolver, which it asks on the loopback.
+    """
     optional = (_PING if firewall.ping else "") + (_MDNS if mdns else "")
     confined = [str(uid) for name, uid in UID_OF.items() if name not in MAY_REACH_NETWORK]
-    text = _BASE.format(optional=optional.rstrip("\n"), confined=", ".join(confined))
+    text = _BASE.format(
+        optional=optional.rstrip("\n"),
+        confined=", ".join(confined),
+        proxy=UID_OF["api-proxy"],
+        ports=", ".join(map(str, sorted({HTTPS, *ports}))),
+    )
     return text.replace("\n\n", "\n")
 
 

@@ -29,6 +29,21 @@ def serve(kind, port):
 for port in (22, 80): threading.Thread(target=serve, args=(0, port)).start()
 print("ready", flush=True)
 """
+ASK_A_NAME = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 11, 1)
+s.connect(("10.9.0.2", 53))
+try:
+    s.send(b"x"); s.settimeout(2); s.recv(1)
+except OSError as problem: print(problem)
+"""
+PROXY_80 = """
+[[services.api_proxy.upstreams]]
+name = "near"
+kind = "openai"
+url = "http://10.9.0.2"
+"""
 PING = """
 import os, socket, struct, sys
 v6 = ":" in sys.argv[1]
@@ -76,10 +91,10 @@ class Networks:
     def knock(self, port: int, address: str = "10.9.0.1") -> str:
         return self.inside(self.neighbour, "python3", "-c", CONNECT, address, str(port))
 
-    def call_out(self, uid: int) -> str:
-        """Connect from the appliance to the neighbour as a user."""
+    def call_out(self, uid: int, port: int = 80, address: str = "10.9.0.2") -> str:
+        """Connect from the appliance to the neighbour (or `address`) as a user."""
         who = ("setpriv", f"--reuid={uid}", "--clear-groups", "/usr/bin/python3")
-        return self.inside(self.appliance, *who, "-c", CONNECT, "10.9.0.2", "80")
+        return self.inside(self.appliance, *who, "-c", CONNECT, address, str(port))
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +168,29 @@ def test_ping_is_answered_as_set(networks: Networks, setting: str, outcome: str)
 
 def test_of_the_services_only_the_proxy_reaches_out(networks: Networks) -> None:
     """Refused at once, so that a mistake shows as an error and not as a time-out."""
-    networks.load("", ssh=False)
+    networks.load(PROXY_80, ssh=False)
     assert networks.call_out(705) == "open"
     assert networks.call_out(1000) == "open"
     refused = {uid: networks.call_out(uid) for uid in (701, 702, 703, 704, 706)}
     assert set(refused.values()) == {"113"}, refused
+
+
+def test_the_proxy_reaches_only_the_ports_that_its_settings_name(networks: Networks) -> None:
+    """By TCP; a stolen proxy cannot scan the network, and asks no name server by itself."""
+    networks.load("", ssh=False)
+    assert networks.call_out(705) == "111"
+    assert networks.call_out(705, address="fd09::2") == "111"
+    assert networks.call_out(705, address="127.0.0.1") == "open"
+    networks.load(PROXY_80, ssh=False)
+    assert networks.call_out(705, address="fd09::2") == "open"
+    assert networks.call_out(705, port=22) == "111"
+    who = ("setpriv", "--reuid=705", "--clear-groups", "/usr/bin/python3")
+    assert "not permitted" in networks.inside(networks.appliance, *who, "-c", ASK_A_NAME)
+
+
+def test_the_ports_are_those_of_upstreams_and_of_the_egress_door() -> None:
+    rules = render(loads(BASE + PROXY_80 + '[services.api_proxy.egress]\nallow = ["a.org:22"]'))
+    assert "tcp dport { 22, 80, 443 } accept" in rules["host/nftables.conf"]
 
 
 def test_the_machine_talks_to_itself(networks: Networks) -> None:

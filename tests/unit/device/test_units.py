@@ -53,7 +53,8 @@ def services() -> list[str]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_and_its_socket_belong_together(service: str) -> None:
     socket, body = unit(f"meso-{service}.socket"), unit(f"meso-{service}.service")
-    assert socket["ListenStream"] == [f"/run/meso/{service}.sock"]
+    doors = ["/run/meso/egress.sock"] if service == "api-proxy" else []
+    assert socket["ListenStream"] == [f"/run/meso/{service}.sock", *doors]
     assert (socket["SocketGroup"], socket["SocketMode"]) == (["meso"], ["0660"])
     assert body["User"] == body["Group"] == [f"meso-{service}"]
     assert body["Type"] == ["notify-reload"]
