@@ -1,7 +1,8 @@
-"""Identity loading: who an instance is, and which operons a text brings in."""
+"""Identity loading: who an instance is, and which operons a situation brings in."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -20,14 +21,37 @@ class IdentityParts(Message):
     zooids: Sha256
 
 
+class Difference(Message):
+    """One file in which an instance differs from its generation."""
+
+    part: Literal["genome", "operons", "zooids"]
+    path: str
+    change: Literal["added", "changed", "removed"]
+
+
 class IdentityReply(Message):
-    """`GET /v1/identity`: one hash over genome, zooids and operons, and what it covers."""
+    """`GET /v1/identity?files=`: one hash over genome, zooids and operons, and what it covers.
+
+    This is what a checkpoint keeps as `identity`.
+    """
 
     hash: Sha256
     generation: str = Field(description="The generation that it was read from")
     parts: IdentityParts
     zooid_versions: dict[str, str]
     operon_versions: dict[str, str]
+    declared: Sha256 | None = Field(
+        default=None, description="The generation's own hash; other than `hash` with local changes"
+    )
+    local: tuple[Difference, ...] = Field(
+        default=(), description="Where the instance differs from its generation"
+    )
+    conflicts: tuple[str, ...] = Field(
+        default=(), description="Zooids whose local edit and update contradict each other"
+    )
+    files: dict[str, dict[str, Sha256]] | None = Field(
+        default=None, description="With `files=true`: part → path → SHA-256"
+    )
 
 
 class GenomeFile(Message):
@@ -44,6 +68,14 @@ class GenomeReply(Message):
     hash: Sha256
     standing_orders: str
     files: tuple[GenomeFile, ...]
+
+
+class GenomeText(Message):
+    """`GET /v1/genome/files/{path}`: one file of the genome, as text."""
+
+    path: str
+    sha256: Sha256
+    text: str
 
 
 class Zooid(Message):
@@ -63,11 +95,26 @@ class ZooidsReply(Message):
     zooids: tuple[Zooid, ...]
 
 
-class OperonTriggers(Message):
-    """What loads an operon."""
+class SimilarTrigger(Message):
+    """Texts whose meaning loads an operon, and the least cosine."""
 
-    words: tuple[str, ...]
-    patterns: tuple[str, ...]
+    texts: tuple[str, ...]
+    at_least: float
+
+
+class OperonTriggers(Message):
+    """What loads an operon; one that matches is enough."""
+
+    words: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    similar: SimilarTrigger | None = None
+
+
+Origin = Literal["generation", "instance", "registry", "lazy"]
 
 
 class OperonSummary(Message):
@@ -80,6 +127,11 @@ class OperonSummary(Message):
     budget_tokens: int
     capabilities: tuple[str, ...]
     triggers: OperonTriggers
+    requires: tuple[str, ...] = ()
+    origin: Origin = Field(
+        default="generation",
+        description="`instance`: its own folder; `lazy`: the text comes when it is called for",
+    )
 
 
 class Operon(OperonSummary):
@@ -103,10 +155,19 @@ class OperonsReply(Message):
     problems: tuple[LoadProblem, ...]
 
 
-class MatchRequest(Message):
-    """`POST /v1/operons/match`: a text, and the tokens that its operons may use."""
+Name = Annotated[str, Field(max_length=1000), AfterValidator(check_json)]
 
-    text: Text = Field(max_length=200_000)
+
+class MatchRequest(Message):
+    """`POST /v1/operons/match` and `/load`: a message, what goes on around it, and a budget."""
+
+    text: Text = Field(default="", max_length=200_000)
+    files: tuple[Name, ...] = Field(default=(), max_length=500, description="Files in hand")
+    tools: tuple[Name, ...] = Field(default=(), max_length=500, description="Tools in use")
+    tasks: tuple[Name, ...] = Field(default=(), max_length=500, description="Open tasks' subjects")
+    now: datetime | None = Field(
+        default=None, description="Local time; the appliance's own when it is not given"
+    )
     budget_tokens: int | None = Field(
         default=None, ge=0, le=1_000_000, description="Instead of the configured budget"
     )
@@ -115,25 +176,47 @@ class MatchRequest(Message):
 class MatchReason(Message):
     """One trigger that matched: as declared, what it found, and where (in characters)."""
 
-    kind: Literal["word", "pattern"]
+    kind: Literal["word", "pattern", "file", "tool", "task", "time", "similar", "required"]
     trigger: str
     found: str
-    offset: int
+    offset: int | None = Field(default=None, description="Null for what is not in the text")
 
 
 class MatchedOperon(Message):
-    """An operon whose triggers matched."""
+    """An operon that is called, and why. `note` says what was short when it is left out."""
 
     name: str
     version: str
     tokens: int
     reasons: tuple[MatchReason, ...]
+    note: str = ""
 
 
 class MatchReply(Message):
-    """What loads, and what matched but does not fit into the budget."""
+    """What loads, in order, and what matched but does not fit into the budget.
+
+    `notes` say what was not judged, and why.
+    """
 
     loaded: tuple[MatchedOperon, ...]
     left_out: tuple[MatchedOperon, ...]
     tokens: int
     budget_tokens: int
+    notes: tuple[str, ...] = ()
+
+
+class LoadedText(Message):
+    """One operon's text."""
+
+    name: str
+    version: str
+    text: str
+
+
+class LoadReply(MatchReply):
+    """`POST /v1/operons/load`: the same, with the texts.
+
+    An operon whose text could not be brought stands in `left_out` with the reason.
+    """
+
+    texts: tuple[LoadedText, ...]

@@ -90,6 +90,26 @@ def read_generation(root: Path) -> Identity:
     return read_identity({name: root / name for name in PARTS})
 
 
+def read_genome_directory(directory: Path) -> Identity:
+    """Read a genome's own directory, in which `zooids/` and `operons/` lie inside.
+
+    They are parts of their own, so the hash is that of the generation made from it.
+    """
+    files = read_part(directory).files
+    parts: dict[str, dict[str, str]] = {name: {} for name in PARTS}
+    for path, digest in files.items():
+        first, slash, rest = path.partition("/")
+        inner = bool(slash) and first in ("operons", "zooids")
+        parts[first if inner else "genome"][rest if inner else path] = digest
+    return from_digests(parts)
+
+
+def from_digests(parts: Mapping[str, Mapping[str, str]]) -> Identity:
+    """The identity of files whose digests are known: part name → path → SHA-256."""
+    made = {name: Part(part_hash(files), files) for name, files in parts.items()}
+    return Identity(identity_hash({name: part.hash for name, part in made.items()}), made)
+
+
 def _lines(title: str, pairs: Iterator[tuple[str, str]]) -> str:
     body = "".join(f"{digest}  {name}\n" for digest, name in pairs)
     return hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()

@@ -9,10 +9,11 @@ bounded; when it is full it is dropped, and matching stays linear.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from meso_services.genome.pattern import Assert, Char, Program, Split, is_word
+from meso_services.genome.pattern import Assert, Char, Program, Split, Test, is_word
 
 MAX_STATES = 5000
 _END = ""
@@ -48,6 +49,19 @@ class _Step:
     places: frozenset[int]
 
 
+@dataclass(frozen=True)
+class _Beginnings:
+    """What may come first in any pattern, in one surrounding: places behind it, by character.
+
+    Most patterns begin with a letter, so a character is looked up instead of being held
+    against every pattern.
+    """
+
+    matched: frozenset[int]
+    literal: Mapping[str, frozenset[int]]
+    others: tuple[tuple[Test, int], ...]
+
+
 @dataclass
 class _State:
     places: frozenset[int]
@@ -66,6 +80,7 @@ class Automaton:
             self._code += [*program, number]
         self._states: dict[tuple[frozenset[int], str], _State] = {}
         self._fresh: dict[tuple[str, str], _Step] = {}
+        self._beginnings: dict[tuple[str, str], _Beginnings] = {}
 
     def search(self, text: str) -> Mapping[int, int]:
         """Pattern number → index in `text` at which its first match ends."""
@@ -129,12 +144,40 @@ class Automaton:
         if key not in self._fresh:
             if len(self._fresh) >= MAX_STATES:
                 self._fresh.clear()
-            self._fresh[key] = self._move(self._starts, before, character)
+            self._fresh[key] = self._begin(before, character)
         return self._fresh[key]
 
+    def _begin(self, before: str, character: str) -> _Step:
+        around = (before, _kind(character))
+        if around not in self._beginnings:
+            self._beginnings[around] = self._first(*around)
+        first = self._beginnings[around]
+        reached = first.literal.get(character.casefold(), frozenset()) if character else frozenset()
+        passed = {at for test, at in first.others if character and test(character)}
+        return _Step(first.matched, reached | passed)
+
+    def _first(self, before: str, after: str) -> _Beginnings:
+        matched, tests = self._tests(self._starts, before, after)
+        literal: dict[str, set[int]] = defaultdict(set)
+        others = []
+        for at, char in tests:
+            if char.literal is None:
+                others.append((char.test, at + 1))
+            else:
+                literal[char.literal].add(at + 1)
+        found = {character: frozenset(places) for character, places in literal.items()}
+        return _Beginnings(matched, found, tuple(others))
+
     def _move(self, places: Iterable[int], before: str, character: str) -> _Step:
-        after = _kind(character)
-        matched, reached = set[int](), set[int]()
+        matched, tests = self._tests(places, before, _kind(character))
+        reached = {at + 1 for at, char in tests if character and char.test(character)}
+        return _Step(matched, frozenset(reached))
+
+    def _tests(
+        self, places: Iterable[int], before: str, after: str
+    ) -> tuple[frozenset[int], list[tuple[int, Char]]]:
+        """Patterns that end here, and the characters that may come next with their places."""
+        matched, tests = set[int](), list[tuple[int, Char]]()
         seen, todo = set[int](), list(places)
         while todo:
             at = todo.pop()
@@ -147,12 +190,11 @@ class Automaton:
                 case Assert(kind):
                     if _holds(kind, before, after):
                         todo.append(at + 1)
-                case Char(test):
-                    if character and test(character):
-                        reached.add(at + 1)
+                case Char() as char:
+                    tests.append((at, char))
                 case int(number):
                     matched.add(number)
-        return _Step(frozenset(matched), frozenset(reached))
+        return frozenset(matched), tests
 
 
 def _record(ends: dict[int, int], matched: frozenset[int], index: int) -> None:

@@ -10,11 +10,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from meso_services.contract.identity_hash import IdentityError, read_identity
+from meso_services.contract.identity_hash import (
+    Identity,
+    IdentityError,
+    read_genome_directory,
+    read_identity,
+)
 from meso_services.files import front_matter
 from meso_services.files.strict_yaml import DocumentError, load_mapping
 from meso_services.genome.models import (
@@ -23,14 +28,16 @@ from meso_services.genome.models import (
     Operon,
     OperonHead,
     OperonTests,
+    Origin,
     Problem,
     Zooid,
     ZooidHead,
     count_tokens,
 )
-from meso_services.genome.pattern import PatternError, compile_pattern
-from meso_services.genome.words import WordError, parse_word
+from meso_services.genome.requires import sound
+from meso_services.genome.triggers import check_triggers
 
+TEXT, TESTS = "OPERON.md", "tests.yaml"
 STANDING_ORDERS = "STANDING-ORDERS.md"
 T = TypeVar("T")
 
@@ -39,8 +46,9 @@ T = TypeVar("T")
 class Loaded:
     """An identity as read. `hash` is None when it has no canonical form (see `problems`).
 
-    `parts` holds the hash of genome, operons and zooids; `standing_orders` the text.
-    Zooids and operons are in order of their names.
+    `parts` holds the hash of genome, operons and zooids, `digests` each part's files
+    (path → SHA-256); `standing_orders` is the text. Zooids and operons are in order of
+    their names. `origins` says where an operon comes from, if not from the generation.
     """
 
     hash: str | None
@@ -50,24 +58,13 @@ class Loaded:
     zooids: tuple[Zooid, ...]
     operons: tuple[Operon, ...]
     problems: tuple[Problem, ...]
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def load(genome: Path, zooids: Path, operons: Path) -> Loaded:
     """Read everything. Never raises for what the files hold."""
-    problems: list[Problem] = []
-    digests = _hashes(genome, zooids, operons, problems)
-    orders = _collect(problems, lambda: _read_orders(genome))
-    loaded_zooids = [_collect(problems, _bind(_zooid, p)) for p in _zooid_files(zooids, problems)]
-    loaded_operons = [_collect(problems, _bind(_operon, p)) for p in _folders(operons, problems)]
-    return Loaded(
-        hash=digests.whole,
-        parts=digests.parts,
-        standing_orders=orders or "",
-        files=_listing(genome, digests.genome),
-        zooids=tuple(zooid for zooid in loaded_zooids if zooid),
-        operons=tuple(operon for operon in loaded_operons if operon),
-        problems=tuple(problems),
-    )
+    return checked(read(genome, zooids, operons))
 
 
 def load_below(root: Path) -> Loaded:
@@ -75,22 +72,51 @@ def load_below(root: Path) -> Loaded:
     return load(root / "genome", root / "zooids", root / "operons")
 
 
-@dataclass(frozen=True)
-class _Hashes:
-    whole: str | None
-    parts: Mapping[str, str]
-    genome: Mapping[str, str]
+def load_genome(directory: Path) -> Loaded:
+    """Read a genome's own directory, where `zooids/` and `operons/` lie inside."""
+    return load(directory, directory / "zooids", directory / "operons")
 
 
-def _hashes(genome: Path, zooids: Path, operons: Path, problems: list[Problem]) -> _Hashes:
-    directories = {"genome": genome, "zooids": zooids, "operons": operons}
+def read(genome: Path, zooids: Path, operons: Path) -> Loaded:
+    """Read everything, without judging what operons require of each other."""
+    problems: list[Problem] = []
+    inside = operons.parent == genome
+    identity = _identity({"genome": genome, "zooids": zooids, "operons": operons}, inside, problems)
+    orders = _collect(problems, lambda: _read_orders(genome))
+    loaded_zooids = [_collect(problems, _bind(_zooid, p)) for p in _zooid_files(zooids, problems)]
+    loaded_operons = [
+        _collect(problems, _bind(read_operon, p)) for p in _folders(operons, problems)
+    ]
+    digests = {name: part.files for name, part in identity.parts.items()} if identity else {}
+    return Loaded(
+        hash=identity.hash if identity else None,
+        parts={name: part.hash for name, part in identity.parts.items()} if identity else {},
+        standing_orders=orders or "",
+        files=_listing(genome, digests.get("genome", {})),
+        zooids=tuple(zooid for zooid in loaded_zooids if zooid),
+        operons=tuple(operon for operon in loaded_operons if operon),
+        problems=tuple(problems),
+        digests=digests,
+    )
+
+
+def checked(loaded: Loaded) -> Loaded:
+    """The same without operons that require themselves, or what is not there."""
+    problems = list(loaded.problems)
+    operons = sound(loaded.operons, problems)
+    return replace(loaded, operons=operons, problems=tuple(problems))
+
+
+def _identity(
+    directories: Mapping[str, Path], inside: bool, problems: list[Problem]
+) -> Identity | None:
     try:
-        identity = read_identity(directories)
+        if inside:
+            return read_genome_directory(directories["genome"])
+        return read_identity(directories)
     except (IdentityError, OSError) as error:
         problems.append(Problem("identity", "", str(error)))
-        return _Hashes(None, {}, {})
-    parts = {name: part.hash for name, part in identity.parts.items()}
-    return _Hashes(identity.hash, parts, identity.parts["genome"].files)
+        return None
 
 
 def _listing(genome: Path, digests: Mapping[str, str]) -> tuple[GenomeFile, ...]:
@@ -140,13 +166,13 @@ def _folders(directory: Path, problems: list[Problem]) -> Iterator[Path]:
 
 def _read_orders(genome: Path) -> str:
     path = genome / STANDING_ORDERS
-    text = front_matter.split(_read(path), str(path)).body
+    text = front_matter.split(read_bytes(path), str(path)).body
     if not text.strip():
         raise DocumentError(str(path), "", "is empty: an instance needs its standing orders")
     return text
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """Read a regular file up to the size limit; anything else is refused without waiting."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags), "rb") as file:
@@ -159,27 +185,43 @@ def _read(path: Path) -> bytes:
 
 
 def _zooid(path: Path) -> Zooid:
-    where = str(path)
-    document = front_matter.split(_read(path), where)
+    return parse_zooid(path.name, read_bytes(path), str(path))
+
+
+def parse_zooid(file: str, raw: bytes, where: str) -> Zooid:
+    """A zooid from its file's name and bytes. Raises DocumentError."""
+    document = front_matter.split(raw, where)
     head = front_matter.validate(ZooidHead, _head(document, where), where)
-    _same_name(where, head.name, path.stem, "file")
+    _same_name(where, head.name, file.removesuffix(".md"), "file")
     tokens = _within_budget(where, document.body, head.budget_tokens)
     return Zooid(head, document.body, tokens)
 
 
-def _operon(folder: Path) -> Operon:
-    where = str(folder / "OPERON.md")
-    document = front_matter.split(_read(folder / "OPERON.md"), where)
+def read_operon(folder: Path) -> Operon:
+    """An operon from its folder. Raises DocumentError or OSError."""
+    raw = {name: read_bytes(folder / name) for name in (TEXT, TESTS)}
+    return parse_operon(folder.name, raw, str(folder))
+
+
+def parse_operon(name: str, files: Mapping[str, bytes], place: str) -> Operon:
+    """An operon from the bytes of its two files; `place` stands for its folder in errors.
+
+    Raises DocumentError.
+    """
+    where = f"{place}/{TEXT}"
+    for wanted in (TEXT, TESTS):
+        if wanted not in files:
+            raise DocumentError(f"{place}/{wanted}", "", "is missing")
+    document = front_matter.split(files[TEXT], where)
     head = front_matter.validate(OperonHead, _head(document, where), where)
-    _same_name(where, head.name, folder.name, "folder")
-    _check_triggers(where, head)
+    _same_name(where, head.name, name, "folder")
+    check_triggers(where, head)
     tokens = _within_budget(where, document.body, head.budget_tokens)
-    return Operon(head, document.body, tokens, _tests(folder / "tests.yaml"))
+    return Operon(head, document.body, tokens, _tests(files[TESTS], f"{place}/{TESTS}"))
 
 
-def _tests(path: Path) -> OperonTests:
-    where = str(path)
-    data = load_mapping(front_matter.decode(_read(path), where), where)
+def _tests(raw: bytes, where: str) -> OperonTests:
+    data = load_mapping(front_matter.decode(raw, where), where)
     return front_matter.validate(OperonTests, data, where)
 
 
@@ -202,19 +244,3 @@ def _within_budget(where: str, text: str, budget: int) -> int:
     if not text.strip():
         raise DocumentError(where, "", "has front matter but no text")
     return tokens
-
-
-def _check_triggers(where: str, head: OperonHead) -> None:
-    if not head.triggers.words and not head.triggers.patterns:
-        raise DocumentError(where, "triggers", "needs at least one word or pattern")
-    for number, word in enumerate(head.triggers.words):
-        try:
-            parse_word(word)
-        except WordError as error:
-            raise DocumentError(where, f"triggers.words.{number}", f"{word!r}: {error}") from None
-    for number, pattern in enumerate(head.triggers.patterns):
-        try:
-            compile_pattern(pattern)
-        except PatternError as error:
-            key = f"triggers.patterns.{number}"
-            raise DocumentError(where, key, f"{pattern!r}: {error}") from None

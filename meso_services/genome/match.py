@@ -1,112 +1,154 @@
-"""Which operons a text loads, why, and what gives way when the budget is short.
-
-The same text and operons always give the same answer. Operons whose triggers
-match are taken in this order until the budget is used up: more distinct
-triggers first, then the smaller text, then the name. One that does not fit is
-left out and said so; a smaller one after it may still fit.
-"""
+"""Which operons a situation calls, and why. The same situation always gives the same answer."""
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
 
 from meso_services.genome.automaton import Automaton
-from meso_services.genome.models import Operon
-from meso_services.genome.pattern import compile_pattern
+from meso_services.genome.budget import Choice, Kind, Match, Reason, select
+from meso_services.genome.globs import compile_glob
+from meso_services.genome.models import Operon, Triggers
+from meso_services.genome.pattern import Program, compile_pattern
+from meso_services.genome.situation import Situation, of_case, paths
+from meso_services.genome.times import parse_time
 from meso_services.genome.words import WordIndex
 
-
-@dataclass(frozen=True)
-class Reason:
-    """One trigger that matched: as declared, the text it found, and the offset in characters."""
-
-    kind: Literal["word", "pattern"]
-    trigger: str
-    found: str
-    offset: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An operon whose triggers matched, and why."""
-
-    operon: Operon
-    reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True)
-class Match:
-    """What loads, what matched but did not fit, and the tokens of what loads."""
-
-    loaded: tuple[Choice, ...]
-    left_out: tuple[Choice, ...]
-    tokens: int
+__all__ = ["Choice", "Match", "Matcher", "Reason", "failed_tests"]
+_Found = dict[str, list[Reason]]
+_UNLIMITED = 1 << 30
 
 
 class Matcher:
-    """All operons' triggers, compiled once."""
+    """All operons' triggers, compiled once. May be used from several threads."""
 
     def __init__(self, operons: Sequence[Operon]) -> None:
-        self._operons = tuple(operons)
-        self._words = [(o, word) for o in operons for word in o.head.triggers.words]
-        self._patterns = [(o, text) for o in operons for text in o.head.triggers.patterns]
-        self._index = WordIndex([word for _, word in self._words])
-        self._automaton = Automaton([compile_pattern(text) for _, text in self._patterns])
+        self._known = {operon.head.name: operon for operon in operons}
+        self._lock = threading.Lock()
+        self._words = self._all(lambda t: t.words)
+        self._word_index = WordIndex([word for _, word in self._words])
+        self._tasks = self._all(lambda t: t.tasks)
+        self._task_index = WordIndex([word for _, word in self._tasks])
+        self._patterns = self._all(lambda t: t.patterns)
+        self._pattern_automaton = self._automaton(self._patterns, compile_pattern)
+        self._files = self._all(lambda t: t.files)
+        self._file_automaton = self._automaton(self._files, compile_glob)
+        self._tools = self._all(lambda t: t.tools)
+        self._times = [(o, text, parse_time(text)) for o, text in self._all(lambda t: t.times)]
 
-    def match(self, text: str, budget: int) -> Match:
-        """Match a text. `budget` is in tokens, for all loaded operons together."""
-        loaded: list[Choice] = []
-        left_out: list[Choice] = []
-        tokens = 0
-        for choice in self._choices(text):
-            if tokens + choice.operon.tokens <= budget:
-                loaded.append(choice)
-                tokens += choice.operon.tokens
-            else:
-                left_out.append(choice)
-        return Match(tuple(loaded), tuple(left_out), tokens)
-
-    def _choices(self, text: str) -> list[Choice]:
-        reasons: dict[str, list[Reason]] = defaultdict(list)
-        for number, hit in self._index.search(text).items():
-            operon, word = self._words[number]
-            reasons[operon.head.name].append(Reason("word", word, hit.found, hit.offset))
-        for number, end in self._automaton.search(text).items():
-            operon, pattern = self._patterns[number]
-            found = self._automaton.found(text, number, end)
-            reason = Reason("pattern", pattern, found, end - len(found))
-            reasons[operon.head.name].append(reason)
+    def match(self, situation: Situation | str, budget: int = _UNLIMITED) -> Match:
+        """Match a situation or a bare text. `budget` is in tokens, for all operons together."""
+        found = Situation(situation) if isinstance(situation, str) else situation
+        # The automata build their states as texts ask for them.
+        with self._lock:
+            reasons = self._reasons(found)
         choices = [
-            Choice(operon, tuple(sorted(reasons[operon.head.name], key=_place)))
-            for operon in self._operons
-            if operon.head.name in reasons
+            Choice(self._known[name], tuple(sorted(why, key=_place)))
+            for name, why in reasons.items()
         ]
-        return sorted(choices, key=_rank)
+        return select(choices, self._known, budget)
+
+    def called(self, situation: Situation) -> frozenset[str]:
+        """Names of the operons that the situation itself calls, without what they require."""
+        with self._lock:
+            return frozenset(self._reasons(situation))
+
+    def warm(self) -> None:
+        """Build the automata's states for the operons' own tests, so that no message waits."""
+        for operon in self._known.values():
+            for case in (*operon.tests.loads, *operon.tests.does_not_load):
+                self.called(of_case(case))
+
+    def similar(self) -> tuple[Operon, ...]:
+        """The operons that declare texts of similar meaning."""
+        return tuple(o for o in self._known.values() if o.head.triggers.similar)
+
+    def _all(self, of: Callable[[Triggers], Iterable[str]]) -> list[tuple[str, str]]:
+        return [(n, text) for n, o in self._known.items() for text in of(o.head.triggers)]
+
+    @staticmethod
+    def _automaton(
+        triggers: list[tuple[str, str]], compiled: Callable[[str], Program]
+    ) -> Automaton:
+        return Automaton([compiled(text) for _, text in triggers])
+
+    def _reasons(self, situation: Situation) -> _Found:
+        found: _Found = defaultdict(list)
+        self._in_text(situation.text, found)
+        self._in_files(situation, found)
+        self._in_tasks(situation.tasks, found)
+        self._in_tools(situation.tools, found)
+        if situation.now is not None:
+            shown = situation.now.strftime("%a %H:%M")
+            for name, text, window in self._times:
+                if window.holds(situation.now):
+                    found[name].append(Reason("time", text, shown, None))
+        self._in_meaning(situation, found)
+        return found
+
+    def _in_text(self, text: str, found: _Found) -> None:
+        for number, hit in self._word_index.search(text).items():
+            name, word = self._words[number]
+            found[name].append(Reason("word", word, hit.found, hit.offset))
+        if not self._patterns:
+            return
+        for number, end in self._pattern_automaton.search(text).items():
+            name, pattern = self._patterns[number]
+            piece = self._pattern_automaton.found(text, number, end)
+            found[name].append(Reason("pattern", pattern, piece, end - len(piece)))
+
+    def _in_files(self, situation: Situation, found: _Found) -> None:
+        if not self._files:
+            return
+        seen: set[int] = set()
+        for path, offset in paths(situation):
+            new = self._file_automaton.search(path).keys() - seen
+            seen |= new
+            for number in new:
+                name, glob = self._files[number]
+                found[name].append(Reason("file", glob, path, offset))
+
+    def _in_tasks(self, tasks: Sequence[str], found: _Found) -> None:
+        seen: set[int] = set()
+        for task in tasks if self._tasks else ():
+            for number, hit in self._task_index.search(task).items():
+                if number not in seen:
+                    seen.add(number)
+                    name, word = self._tasks[number]
+                    found[name].append(Reason("task", word, hit.found, None))
+
+    def _in_tools(self, tools: Sequence[str], found: _Found) -> None:
+        for name, trigger in self._tools if tools else ():
+            if used := next((tool for tool in tools if _fits(tool, trigger)), None):
+                found[name].append(Reason("tool", trigger, used, None))
+
+    def _in_meaning(self, situation: Situation, found: _Found) -> None:
+        for name, nearest in situation.similar.items():
+            declared = self._known[name].head.triggers.similar if name in self._known else None
+            if declared and nearest.cosine >= declared.at_least:
+                seen = f"{nearest.cosine:.3f}, at least {declared.at_least:g}"
+                found[name].append(Reason("similar", nearest.text, seen, None))
 
 
-def _place(reason: Reason) -> tuple[int, str, str]:
-    return reason.offset, reason.kind, reason.trigger
+_KINDS: tuple[Kind, ...] = ("file", "pattern", "similar", "task", "time", "tool", "word")
 
 
-def _rank(choice: Choice) -> tuple[int, int, str]:
-    return -len(choice.reasons), choice.operon.tokens, choice.operon.head.name
+def _place(reason: Reason) -> tuple[bool, int, int, str]:
+    return reason.offset is None, reason.offset or 0, _KINDS.index(reason.kind), reason.trigger
+
+
+def _fits(tool: str, trigger: str) -> bool:
+    return tool.startswith(trigger[:-1]) if trigger.endswith("*") else tool == trigger
 
 
 def failed_tests(operon: Operon, matcher: Matcher) -> list[str]:
     """Run an operon's own tests against all operons' triggers. Empty when all pass."""
     failures = []
-    for text, wanted in _cases(operon):
-        names = {choice.operon.head.name for choice in matcher.match(text, budget=1 << 30).loaded}
-        if (operon.head.name in names) != wanted:
-            verb = "must load" if wanted else "must not load"
-            failures.append(f"{operon.head.name}: {verb} on {text!r}")
+    for wanted, cases in ((True, operon.tests.loads), (False, operon.tests.does_not_load)):
+        for case in cases:
+            if (operon.head.name in matcher.called(of_case(case))) != wanted:
+                verb = "must load" if wanted else "must not load"
+                shown = case if isinstance(case, str) else case.model_dump(exclude_defaults=True)
+                failures.append(f"{operon.head.name}: {verb} on {shown!r}")
     return failures
-
-
-def _cases(operon: Operon) -> list[tuple[str, bool]]:
-    return [(text, True) for text in operon.tests.loads] + [
-        (text, False) for text in operon.tests.does_not_load
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,17 +16,42 @@ Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\n\r]+$")
 Capability = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=64)]
 Budget = Annotated[int, Field(ge=1, le=100_000)]
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
+Short = Annotated[str, Field(min_length=1, max_length=100)]
+Requirement = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*(>=v[1-9][0-9]{0,5})?$", max_length=80)
+]
+
+
+# `generation`: from the genome. `instance`: the appliance's own folder. `registry`: added
+# from there. `lazy`: approved, its text comes from the registry when it is called for.
+Origin = Literal["generation", "instance", "registry", "lazy"]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Triggers(_Strict):
-    """What loads an operon. Words match whole words; patterns match in linear time."""
+class Similar(_Strict):
+    """Texts whose meaning loads an operon, and how near (cosine, 0 to 1) a message must come."""
 
-    words: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
-    patterns: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = ()
+    texts: Annotated[tuple[Line, ...], Field(min_length=1, max_length=20)]
+    at_least: Annotated[float, Field(gt=0, lt=1)] = 0.6
+
+
+class Triggers(_Strict):
+    """What loads an operon; one that matches is enough. Patterns match in linear time."""
+
+    words: tuple[Short, ...] = Field((), description="Words and phrases; `*` ends a word")
+    patterns: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = Field(
+        (), description="Regular expressions without back references and look-around"
+    )
+    files: tuple[Short, ...] = Field((), description="Globs over file names: `*.py`, `docs/**`")
+    tools: tuple[Short, ...] = Field((), description="Names of tools in use; `*` ends a name")
+    tasks: tuple[Short, ...] = Field((), description="Words and phrases in the open tasks")
+    times: tuple[Short, ...] = Field(
+        (), description="Windows: `mon-fri 08:00-18:00`, `day 1,15`, `22:00-06:00`"
+    )
+    similar: Similar | None = Field(None, description="Judged by the embedding model, if there")
 
 
 class ZooidHead(_Strict):
@@ -46,14 +71,33 @@ class OperonHead(_Strict):
     description: Line
     budget_tokens: Budget
     triggers: Triggers
-    capabilities: tuple[Capability, ...] = ()
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=50)] = Field(
+        (), description="What the text expects to be able to do: asked for, never granted"
+    )
+    requires: Annotated[tuple[Requirement, ...], Field(max_length=20)] = Field(
+        (), description="Operons that load with it: `NAME`, or `NAME>=vN`"
+    )
+
+
+class Case(_Strict):
+    """A test beyond a text: the files, tools, tasks and time that go with it."""
+
+    text: Annotated[str, Field(max_length=100_000)] = ""
+    files: tuple[Line, ...] = ()
+    tools: tuple[Line, ...] = ()
+    tasks: tuple[Line, ...] = ()
+    now: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")] | None = None
 
 
 class OperonTests(_Strict):
-    """`operons/NAME/tests.yaml`: texts that must load the operon, and texts that must not."""
+    """`operons/NAME/tests.yaml`: what must load the operon, and what must not."""
 
-    loads: Annotated[tuple[Text, ...], Field(min_length=3)]
-    does_not_load: Annotated[tuple[Text, ...], Field(min_length=3)]
+    loads: Annotated[tuple[Text | Case, ...], Field(min_length=3)]
+    does_not_load: Annotated[tuple[Text | Case, ...], Field(min_length=3)]
+
+
+# Of an operon that is known by its approval only.
+NO_TESTS = OperonTests.model_construct(loads=(), does_not_load=())
 
 
 @dataclass(frozen=True)

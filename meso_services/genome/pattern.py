@@ -27,9 +27,13 @@ class PatternError(ValueError):
 
 @dataclass(frozen=True)
 class Char:
-    """Consume one character that passes the test."""
+    """Consume one character that passes the test.
+
+    `literal` is the one character that passes, casefolded; None for a class.
+    """
 
     test: Test
+    literal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 def _literal(character: str) -> Test:
     folded = character.casefold()
     return lambda c: c.casefold() == folded
+
+
+def _one(character: str) -> Char:
+    return Char(_literal(character), character.casefold())
 
 
 def _between(low: str, high: str) -> Test:
@@ -201,7 +209,7 @@ class _Parser:
             case "?" | "*" | "+" | "{":
                 raise self.error("there is nothing to repeat")
             case _:
-                return (Char(_literal(character)),)
+                return (_one(character),)
 
     def group(self, depth: int) -> Program:
         if self.peek() == "?":
@@ -218,12 +226,9 @@ class _Parser:
         character = self.take()
         if character in ("b", "B"):
             return (Assert(character),)
-        return (Char(self.escaped(character)),)
-
-    def escaped(self, character: str) -> Test:
         if character in _CLASSES:
-            return _CLASSES[character]
-        return _literal(self.escaped_literal(character))
+            return (Char(_CLASSES[character]),)
+        return (_one(self.escaped_literal(character)),)
 
     def escaped_literal(self, character: str) -> str:
         if character.isalnum() and character not in _ESCAPES:

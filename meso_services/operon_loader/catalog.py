@@ -1,23 +1,31 @@
-"""The identity that is served: what was read from a generation, and its matcher."""
+"""The identity that is served: generation and instance as they were read, and the matcher."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from meso_services.genome.load import Loaded, load_below
+from meso_services.genome.compare import Change, compare
+from meso_services.genome.load import Loaded
 from meso_services.genome.match import Match, Matcher, failed_tests
 from meso_services.genome.models import Operon
+from meso_services.genome.situation import Situation
+from meso_services.operon_loader.zooids import Zooids
 from meso_services.runtime.errors import MesoError
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything read, never changed afterwards. A reload makes another one."""
+    """Everything read, never changed afterwards. A change or a reload makes another one.
+
+    `loaded` is effective, `declared` the generation as it is; `copies` are the instance's
+    zooids (None where it keeps none).
+    """
 
     loaded: Loaded
     matcher: Matcher
     budget_tokens: int
+    declared: Loaded
+    copies: Zooids | None
 
     def require_hash(self) -> str:
         """The identity hash. Raises `identity.unavailable` when there is none."""
@@ -43,10 +51,14 @@ class Catalog:
             hint="GET /v1/operons lists those that are, and what kept others from loading",
         )
 
-    def match(self, text: str, budget: int | None) -> tuple[Match, int]:
-        """What a text loads, and the budget that was applied (in tokens)."""
+    def local(self) -> tuple[Change, ...]:
+        """Files in which the instance differs from its generation."""
+        return compare(self.declared.digests, self.loaded.digests)
+
+    def match(self, situation: Situation, budget: int | None) -> tuple[Match, int]:
+        """What a situation loads, and the budget that was applied (in tokens)."""
         limit = self.budget_tokens if budget is None else budget
-        return self.matcher.match(text, limit), limit
+        return self.matcher.match(situation, limit), limit
 
     def failed_tests(self) -> list[str]:
         """Run every operon's own tests; empty when all pass."""
@@ -55,9 +67,3 @@ class Catalog:
             for operon in self.loaded.operons
             for failure in failed_tests(operon, self.matcher)
         ]
-
-
-def read_catalog(generation: Path | None, budget_tokens: int) -> Catalog:
-    """Read the generation. Without one the catalog is empty and its hash unavailable."""
-    loaded = load_below(generation or Path("/nonexistent/no-generation"))
-    return Catalog(loaded, Matcher(loaded.operons), budget_tokens)

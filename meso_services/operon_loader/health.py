@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from meso_services.operon_loader.catalog import Catalog
+from meso_services.operon_loader.holder import Holder
 from meso_services.runtime.health import Check, Finding, in_thread
 
 
-def checks(catalog: Catalog) -> list[Check]:
-    """The identity is whole; every operon loads; deep: every operon passes its own tests."""
+def checks(holder: Holder) -> list[Check]:
+    """Identity whole, every part loads, no conflict waits; deep: operons pass their tests."""
     return [
-        Check("identity", in_thread(lambda: _identity(catalog))),
-        Check("parts", in_thread(lambda: _parts(catalog)), required=False),
-        Check("triggers", in_thread(lambda: _triggers(catalog)), deep=True, required=False),
+        Check("identity", in_thread(lambda: _identity(holder.catalog))),
+        Check("parts", in_thread(lambda: _parts(holder.catalog)), required=False),
+        Check("zooids", in_thread(lambda: _zooids(holder.catalog)), required=False),
+        Check("triggers", in_thread(lambda: _triggers(holder.catalog)), deep=True, required=False),
     ]
 
 
@@ -27,6 +29,14 @@ def _parts(catalog: Catalog) -> Finding:
         return Finding(False, _first(problems))
     zooids, operons = len(catalog.loaded.zooids), len(catalog.loaded.operons)
     return Finding(True, f"{zooids} zooids, {operons} operons")
+
+
+def _zooids(catalog: Catalog) -> Finding:
+    conflicts = catalog.copies.conflicts() if catalog.copies else ()
+    if not conflicts:
+        return Finding(True, f"{len(catalog.local())} files differ from the generation's")
+    said = [f"{copy.file} {copy.reason}; see `meso identity conflicts`" for copy in conflicts]
+    return Finding(False, _first(said))
 
 
 def _triggers(catalog: Catalog) -> Finding:

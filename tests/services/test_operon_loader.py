@@ -153,4 +153,125 @@ def test_a_reload_serves_the_new_generation(loader: Any, root: Path) -> None:
 def test_health_is_ok_with_the_starter_genome(loader: Any) -> None:
     health = loader.client.get("/healthz?deep=1").json()
     assert health["state"] == "ok"
-    assert {check["name"] for check in health["checks"]} == {"identity", "parts", "triggers"}
+    names = {check["name"] for check in health["checks"]}
+    assert names == {"identity", "parts", "zooids", "triggers"}
+
+
+@pytest.fixture
+def own_loader(root: Path, service: Any) -> Any:
+    """A loader with directories of its own, as on an appliance."""
+    for part in ("zooids", "operons"):
+        (root / "meso" / part).mkdir(parents=True)
+    _generation(root)
+    return service("operon-loader", {})
+
+
+OPERATOR = "04-security"
+
+
+def test_without_changes_an_instance_has_its_generations_identity(own_loader: Any) -> None:
+    reply = own_loader.client.get("/v1/identity?files=true").json()
+    assert reply["hash"] == reply["declared"]
+    assert (reply["local"], reply["conflicts"]) == ([], [])
+    assert "00-operator.md" in reply["files"]["zooids"]
+    assert "math/OPERON.md" in reply["files"]["operons"]
+
+
+def test_a_local_edit_is_part_of_the_identity_and_survives_an_update(
+    own_loader: Any, root: Path
+) -> None:
+    client = own_loader.client
+    before = client.get("/v1/identity").json()
+    copies = client.get("/v1/zooids/copies").json()["copies"]
+    mine = next(copy["mine"] for copy in copies if copy["name"] == OPERATOR)
+    edited = mine.replace("# Security", "# Security, at home")
+    reply = client.put(f"/v1/zooids/{OPERATOR}", json={"text": edited})
+    assert (reply.status_code, reply.json()["state"]) == (200, "edited")
+    after = client.get("/v1/identity").json()
+    assert after["declared"] == before["hash"] != after["hash"]
+    assert after["local"] == [{"part": "zooids", "path": f"{OPERATOR}.md", "change": "changed"}]
+    update = _generation(root, "test-2") / f"zooids/{OPERATOR}.md"
+    update.write_text(update.read_text().replace("version: v1", "version: v2"))
+    own_loader.configure({}, "test-2")
+    own_loader.reload()
+    zooids = {z["name"]: z for z in client.get("/v1/zooids").json()["zooids"]}
+    assert zooids[OPERATOR]["version"] == "v2"
+    assert zooids[OPERATOR]["text"].startswith("# Security, at home")
+    own_loader.restart()
+    assert own_loader.client.get("/v1/identity").json()["conflicts"] == []
+
+
+def test_a_contradiction_is_shown_and_resolved(own_loader: Any, root: Path) -> None:
+    client = own_loader.client
+    place = root / f"meso/zooids/{OPERATOR}.md"
+    place.write_text(place.read_text().replace("# Security", "# Security, mine"))
+    update = _generation(root, "test-2") / f"zooids/{OPERATOR}.md"
+    update.write_text(update.read_text().replace("# Security", "# Security, theirs"))
+    own_loader.configure({}, "test-2")
+    own_loader.reload()
+    assert client.get("/v1/identity").json()["conflicts"] == [OPERATOR]
+    health = client.get("/healthz").json()
+    assert health["state"] == "degraded"
+    copies = client.get("/v1/zooids/copies").json()["copies"]
+    (found,) = (copy for copy in copies if copy["state"] == "conflict")
+    assert found["contradictions"][0]["theirs"] == "# Security, theirs\n"
+    resolved = client.post(f"/v1/zooids/{OPERATOR}/resolve", json={"keep": "theirs"}).json()
+    assert resolved["state"] == "deployed"
+    identity = client.get("/v1/identity").json()
+    assert (identity["conflicts"], identity["hash"]) == ([], identity["declared"])
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "outcome"),
+    [
+        ("04-security", {"text": "no front matter"}, (422, "zooid.invalid")),
+        ("../x", {"text": "a"}, (404, "request.no_such_route")),
+        ("99-none", {"text": None}, (404, "zooid.not_found")),
+        ("04-security", {"text": "a", "mine_sha256": "0" * 64}, (409, "zooid.changed_meanwhile")),
+    ],
+)
+def test_an_edit_that_is_none_is_refused(
+    own_loader: Any, name: str, body: dict[str, Any], outcome: tuple[int, str]
+) -> None:
+    reply = own_loader.client.put(f"/v1/zooids/{name}", json=body)
+    assert (reply.status_code, reply.json()["error"]["code"]) == outcome
+    identity = own_loader.client.get("/v1/identity").json()
+    assert identity["hash"] == identity["declared"]
+
+
+def test_a_broken_local_zooid_gives_way_to_the_deployed_one(own_loader: Any, root: Path) -> None:
+    (root / f"meso/zooids/{OPERATOR}.md").write_text("garbage")
+    own_loader.reload()
+    zooids = own_loader.client.get("/v1/zooids").json()["zooids"]
+    assert OPERATOR in [zooid["name"] for zooid in zooids]
+    identity = own_loader.client.get("/v1/identity").json()
+    assert identity["hash"] == identity["declared"]
+    assert own_loader.client.get("/healthz").json()["state"] == "degraded"
+
+
+def test_an_operon_of_the_instance_hides_the_generations(own_loader: Any, root: Path) -> None:
+    mine = root / "meso/operons/math"
+    shutil.copytree(GENOME / "operons/math", mine)
+    text = (mine / "OPERON.md").read_text().replace("version: v1", "version: v7")
+    (mine / "OPERON.md").write_text(text)
+    own_loader.reload()
+    operons = {o["name"]: o for o in own_loader.client.get("/v1/operons").json()["operons"]}
+    assert (operons["math"]["version"], operons["math"]["origin"]) == ("v7", "instance")
+    assert operons["knowledge"]["origin"] == "generation"
+    local = own_loader.client.get("/v1/identity").json()["local"]
+    assert [change["path"] for change in local] == ["math/OPERON.md"]
+
+
+def test_operons_load_with_their_texts(own_loader: Any) -> None:
+    body = {"text": "Remember what 17 * 23 is", "now": "2026-11-21T12:00:00+01:00"}
+    reply = own_loader.client.post("/v1/operons/load", json=body).json()
+    assert [t["name"] for t in reply["texts"]] == [o["name"] for o in reply["loaded"]]
+    assert all(t["text"].startswith("# ") for t in reply["texts"])
+
+
+def test_a_file_of_the_genome_can_be_read_and_none_outside(own_loader: Any) -> None:
+    get = own_loader.client.get
+    assert "# " in get("/v1/genome/files/templates/handoff.md").json()["text"]
+    for path in ("zooids/00-operator.md", "..%2f..%2fmanifest.json", "%2fetc%2fpasswd", ".git"):
+        reply = get(f"/v1/genome/files/{path}")
+        assert (reply.status_code, reply.json()["error"]["code"]) == (404, "identity.no_such_file")

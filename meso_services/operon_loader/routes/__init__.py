@@ -1,0 +1,1 @@
+"""The operon loader's routes, one subject a file."""

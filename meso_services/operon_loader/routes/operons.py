@@ -1,0 +1,78 @@
+"""Which operons there are and which a situation loads: `load_operons` of the protocol."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import FastAPI
+
+from meso_services.contract import identity as wire
+from meso_services.genome.budget import Match
+from meso_services.genome.situation import Situation
+from meso_services.operon_loader import views
+from meso_services.operon_loader.holder import Holder
+from meso_services.runtime.app import errors
+
+
+def add_routes(app: FastAPI, holder: Holder) -> None:
+    """Add them to the service's application."""
+
+    @app.get("/v1/operons")
+    def operons() -> wire.OperonsReply:
+        """All operons without their texts, and the problems that kept others from loading."""
+        loaded = holder.catalog.loaded
+        return wire.OperonsReply(
+            operons=tuple(
+                views.summary(o, loaded.origins.get(o.head.name, "generation"))
+                for o in loaded.operons
+            ),
+            problems=tuple(views.problem(problem) for problem in loaded.problems),
+        )
+
+    @app.get("/v1/operons/{name}", responses=errors(404))
+    def operon(name: str) -> wire.Operon:
+        """One operon with its text."""
+        catalog = holder.catalog
+        found = catalog.operon(name)
+        origin = catalog.loaded.origins.get(name, "generation")
+        return wire.Operon(**dict(views.summary(found, origin)), text=found.text)
+
+    @app.post("/v1/operons/match")
+    def match(request: wire.MatchRequest) -> wire.MatchReply:
+        """Which operons a situation loads, and why. The same always gives the same answer."""
+        found, budget, notes = _match(holder, request)
+        return wire.MatchReply(**_reply(found, budget, notes))
+
+    @app.post("/v1/operons/load")
+    def load(request: wire.MatchRequest) -> wire.LoadReply:
+        """The same, with the texts."""
+        found, budget, notes = _match(holder, request)
+        texts = tuple(
+            wire.LoadedText(
+                name=c.operon.head.name, version=c.operon.head.version, text=c.operon.text
+            )
+            for c in found.loaded
+        )
+        return wire.LoadReply(**_reply(found, budget, notes), texts=texts)
+
+
+def _match(holder: Holder, request: wire.MatchRequest) -> tuple[Match, int, tuple[str, ...]]:
+    situation = Situation(
+        text=request.text,
+        files=request.files,
+        tools=request.tools,
+        tasks=request.tasks,
+        now=request.now or datetime.now().astimezone(),
+    )
+    found, budget = holder.catalog.match(situation, request.budget_tokens)
+    return found, budget, ()
+
+
+def _reply(found: Match, budget: int, notes: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "loaded": tuple(views.matched(choice) for choice in found.loaded),
+        "left_out": tuple(views.matched(choice) for choice in found.left_out),
+        "tokens": found.tokens,
+        "budget_tokens": budget,
+        "notes": notes,
+    }
