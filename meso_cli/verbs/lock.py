@@ -59,7 +59,8 @@ def run(request: Lock, output: Output) -> int:
         return 0
     with Progress(1).step("locking") as note:
         outcome = verb.main(verb.Request(update=request.update), TOP, note)
-    said = [*outcome.versions, *outcome.notes] or ["nothing changed"]
+    written = [f"written: {', '.join(outcome.files)}"] if outcome.files else ["nothing changed"]
+    said = [*outcome.versions, *outcome.notes, *written]
     output.result(
         {"files": outcome.files, "versions": outcome.versions, "notes": outcome.notes},
         "\n".join(said),

@@ -24,13 +24,17 @@ class _Set(BaseModel):
 
 
 class PythonTargets(BaseModel):
-    """Python versions as MAJOR.MINOR, and the packages that may lack wheels."""
+    """Python versions as MAJOR.MINOR, the packages that may lack wheels, and those to leave out.
+
+    All names are as the index compares them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: str
     tested: tuple[str, ...]
     sdist: tuple[str, ...]
+    omit: tuple[str, ...] = ()
 
 
 class _File(BaseModel):

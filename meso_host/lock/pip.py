@@ -21,8 +21,8 @@ from meso_host.fetch import Wanted
 from meso_services.runtime.process import run
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-# The oldest glibc of the tested hosts is 2.36, the image's is 2.41; wheels stop at 2.28 today.
-_GLIBC = ("2_28", "2_27", "2_24", "2_17", "2_12", "2_5")
+# The oldest glibc of the tested hosts is 2.36, the image's is 2.41; wheels stop at 2.34 today.
+_GLIBC = ("2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2_12", "2_5")
 
 
 @dataclass(frozen=True)

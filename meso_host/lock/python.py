@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from packaging.markers import default_environment
-from packaging.requirements import Requirement
-
 from meso_host.errors import HostError
 from meso_host.lock import pip
+from meso_host.lock.closure import closure
 from meso_host.lock.model import PyFile, PyLock, PyPackage
 from meso_host.lock.packages import PythonTargets
-from meso_host.lock.pip import Found, Target, normal
+from meso_host.lock.pip import Found, Target
 
 _ARCHES: tuple[Literal["amd64"], Literal["arm64"]] = ("amd64", "arm64")
 
@@ -50,13 +48,13 @@ def lock(
     say("resolving Python packages")
     first = Target(targets.tested[0], "amd64")
     found = {item.name: item for item in _constrained([*runtime, *dev], keep, first)}
-    pythons = sorted({*targets.tested, targets.image})
+    pythons = _pythons(targets)
     wanted = {
-        "runtime": _closure(runtime, found, pythons),
-        "dev": _closure([*runtime, *dev], found, pythons),
+        "runtime": closure(runtime, found, pythons, targets.omit),
+        "dev": closure([*runtime, *dev], found, pythons, targets.omit),
     }
-    hashes = _hashes(found, targets, pythons, say)
-    image = _closure(runtime, found, [targets.image])
+    hashes = _hashes({name: found[name] for name in wanted["dev"]}, targets, pythons, say)
+    image = closure(runtime, found, [targets.image], targets.omit)
     packages = _image_files([found[n] for n in sorted(image)], targets, cache, hashes, say)
     sums = {name: {item.sha256 for item in files.values()} for name, files in hashes.items()}
     for package in packages:
@@ -73,8 +71,10 @@ def unchanged(
     """Whether resolving with the kept versions gives just these: then the lock is still right."""
     say("resolving Python packages")
     runtime, dev = _declared(project)
-    found = _constrained([*runtime, *dev], keep, Target(targets.tested[0], "amd64"))
-    return {item.name: item.version for item in found} == dict(keep)
+    resolved = _constrained([*runtime, *dev], keep, Target(targets.tested[0], "amd64"))
+    found = {item.name: item for item in resolved}
+    names = closure([*runtime, *dev], found, _pythons(targets), targets.omit)
+    return {name: found[name].version for name in names} == dict(keep)
 
 
 def pinned(text: str) -> dict[str, str]:
@@ -98,46 +98,8 @@ def _constrained(requirements: list[str], keep: Mapping[str, str], target: Targe
     return pip.resolve(requirements, target)
 
 
-def _closure(roots: Sequence[str], found: Mapping[str, Found], pythons: Iterable[str]) -> set[str]:
-    """Names that the roots need on any of the Pythons, by their metadata's markers.
-
-    pip judges markers by the Python it runs on, so this is checked here for all.
-    """
-    names: set[str] = set()
-    for version in pythons:
-        environment = {
-            **{key: str(value) for key, value in default_environment().items()},
-            "python_version": version,
-            "python_full_version": f"{version}.0",
-        }
-        todo = [Requirement(root) for root in roots]
-        seen: set[tuple[str, str]] = set()
-        while todo:
-            asked = todo.pop()
-            for extra in ("", *sorted(asked.extras)):
-                if not _applies(asked, environment) or (normal(asked.name), extra) in seen:
-                    continue
-                seen.add((normal(asked.name), extra))
-                item = _get(found, asked, version)
-                needs = [Requirement(r) for r in item.requires]
-                todo += [r for r in needs if _applies(r, {**environment, "extra": extra})]
-        names |= {name for name, _ in seen}
-    return names
-
-
-def _applies(requirement: Requirement, environment: Mapping[str, str]) -> bool:
-    marker = requirement.marker
-    return marker is None or marker.evaluate({"extra": "", **environment})
-
-
-def _get(found: Mapping[str, Found], asked: Requirement, version: str) -> Found:
-    if normal(asked.name) not in found:
-        raise HostError(
-            "python.marker",
-            f"Python {version} needs {asked}, which the oldest tested Python does not need.",
-            remedy="Add the package to `dependencies` or `dev` in pyproject.toml.",
-        )
-    return found[normal(asked.name)]
+def _pythons(targets: PythonTargets) -> list[str]:
+    return sorted({*targets.tested, targets.image})
 
 
 def _hashes(

@@ -73,7 +73,8 @@ class Environment:
             seen += text.startswith("Collecting ")
             note(f"{min(seen, wanted)} of {wanted} packages")
 
-        options = ["--disable-pip-version-check", "--no-input", "--require-hashes"]
+        # The file is complete: it has what its packages need, less what packages.toml omits.
+        options = ["--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
         pip = [str(self.python), "-m", "pip", "install"]
         argv = [*pip, *options, "-r", str(requirements)]
         try:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from meso_host import store
 from meso_host.lock import model, packages
+from meso_host.lock.closure import closure
 from meso_host.lock.model import DebLock, Meta, PyLock
-from meso_host.lock.pip import normal
+from meso_host.lock.pip import Found, normal
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCKS = ROOT / model.LOCK_DIR
@@ -99,3 +103,19 @@ def test_an_image_takes_only_its_own_files() -> None:
     assert not any("aarch64" in n or "arm64" in n or n.endswith(".tar.gz") for n in names["amd64"])
     assert any(n.startswith("hdbscan") and n.endswith(".tar.gz") for n in names["arm64"])
     assert any(n.startswith("pydantic_core") and "x86_64" in n for n in names["arm64"])
+
+
+def test_everything_that_an_installed_package_needs_is_locked() -> None:
+    """By the packages' own metadata, extras included, but for what packages.toml leaves out."""
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements/dev.txt").read_text(), re.M))
+    omit = packages.load(ROOT / packages.PACKAGES).python.omit
+    here = {normal(d.name): d for d in importlib.metadata.distributions()}
+    found = {
+        name: Found(name, here[name].version, "", "", tuple(here[name].requires or ()))
+        for name in locked & here.keys()
+    }
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*table["dependencies"], *table["optional-dependencies"]["dev"]]
+    assert closure(wanted, found, [version], omit) <= locked
+    assert not locked & set(omit)
