@@ -147,6 +147,8 @@ def failed_tests(operon: Operon, matcher: Matcher) -> list[str]:
     failures = []
     for wanted, cases in ((True, operon.tests.loads), (False, operon.tests.does_not_load)):
         for case in cases:
+            if not isinstance(case, str) and case.similar:
+                continue
             if (operon.head.name in matcher.called(of_case(case))) != wanted:
                 verb = "must load" if wanted else "must not load"
                 shown = case if isinstance(case, str) else case.model_dump(exclude_defaults=True)

@@ -87,6 +87,7 @@ class Case(_Strict):
     tools: tuple[Line, ...] = ()
     tasks: tuple[Line, ...] = ()
     now: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")] | None = None
+    similar: bool = Field(False, description="Judged only where the embedding model is there")
 
 
 class OperonTests(_Strict):
