@@ -79,7 +79,8 @@ def locked(lock_dir: Path, arch: str) -> list[Locked]:
     sets = ["tools", f"root-{arch}", *(["cross"] if arch != "amd64" else [])]
     debs = {d.sha256: d for name in sets for d in load(lock_dir, name, DebLock).debs}
     found = [of_deb(d) for d in debs.values()]
-    for package in load(lock_dir, "python", PyLock).packages:
+    models = load(lock_dir, "models", PyLock).packages
+    for package in (*load(lock_dir, "python", PyLock).packages, *models):
         kinds = (
             ("any", "amd64", arch) if {"any", arch} & set(package.files) else tuple(package.files)
         )

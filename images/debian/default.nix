@@ -168,6 +168,24 @@ let
     })
   ];
 
+  # ---- the embedding model ----
+  modelPackage = builtins.head lock.models;
+  model = step {
+    name = "model";
+    module = "model";
+    spec = {
+      wheel = wheelPath modelPackage;
+      # One file, so that a change of the services does not make the model anew.
+      program = builtins.path {
+        name = "model-program";
+        path = source + "/meso_services/embedding";
+        filter = path: type: baseNameOf path == "half.py";
+      };
+      target = "usr/share/meso/models/all-MiniLM-L6-v2";
+      inherit (modelPackage) name version;
+    };
+  };
+
   # ---- what is ours ----
   services = step {
     name = "services";
@@ -219,7 +237,7 @@ let
     spec = {
       layers = [
         "${userland}/userland.tar" "${kernel}/modules.tar" "${python}/python.tar"
-      ] ++ map (layer: "${layer}/python.tar") crossPython ++ [ "${services}/meso.tar" ];
+      ] ++ map (layer: "${layer}/python.tar") crossPython ++ [ "${model}/model.tar" "${services}/meso.tar" ];
       facts = "${userland}/facts.json";
       users = "${builtins.path { name = "users.json"; path = lock.users; }}";
       overlay = "${tree "overlay" ./overlay}";
@@ -260,7 +278,7 @@ let
   notices = step {
     name = "notices-${arch}";
     module = "notices";
-    spec.layers = map (part: "${part}/notices.tar") ([ userland kernel python ] ++ crossPython);
+    spec.layers = map (part: "${part}/notices.tar") ([ userland kernel python model ] ++ crossPython);
   };
   deb = e: { kind = "deb"; inherit (e) name version arch repo filename sha256; };
   wheel = p: {
@@ -282,12 +300,12 @@ let
       root = "${root}";
       uki = "${uki}";
       notices = "${notices}";
-      packages = map deb rootSet.debs ++ map wheel lock.python;
+      packages = map deb rootSet.debs ++ map wheel (lock.python ++ lock.models);
     };
   };
 in
 {
-  inherit image root uki initrd generation kernel userland python services renderer notices;
+  inherit image root uki initrd generation kernel userland python model services renderer notices;
   inherit interpreter tools compiler judges;
   crossWheels = map crossWheel crossBuilt;
 }

@@ -32,4 +32,5 @@ in
   meta = read "meta";
   users = directory + "/users.json";
   python = (read "python").packages;
+  models = (read "models").packages;
 }

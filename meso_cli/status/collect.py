@@ -18,7 +18,7 @@ from meso_cli.status.model import (
 )
 from meso_cli.status.system import Unit
 from meso_services.boot import probe, records, slots
-from meso_services.boot.machine import SERVICES, Machine, first_line
+from meso_services.boot.machine import ON_DEMAND, SERVICES, Machine, first_line
 from meso_services.boot.records import Record
 
 HEALTH_SECONDS = 3.0
@@ -58,9 +58,14 @@ def collect(machine: Machine) -> Status:
 
 
 def services(machine: Machine, units: Mapping[str, Unit]) -> tuple[Service, ...]:
-    """The six, in their order."""
-    known = {name: units.get(f"meso-{name}.service") for name in SERVICES}
-    asked = [name for name, unit in known.items() if unit is None or unit.active in ASKED]
+    """The six, in their order, then what systemd starts on demand."""
+    there = [name for name in ON_DEMAND if machine.socket(name).exists()]
+    known = {name: units.get(f"meso-{name}.service") for name in (*SERVICES, *there)}
+    asked = [
+        name
+        for name, unit in known.items()
+        if (unit is None and name not in ON_DEMAND) or (unit and unit.active in ASKED)
+    ]
     answers = {p.service: p for p in probe.ask_all(machine, asked, HEALTH_SECONDS)}
     return tuple(
         Service(name, answers[name].state, answers[name].detail)
@@ -71,6 +76,8 @@ def services(machine: Machine, units: Mapping[str, Unit]) -> tuple[Service, ...]
 
 
 def _silent(name: str, unit: Unit | None) -> Service:
+    if name in ON_DEMAND and (unit is None or unit.active == "inactive"):
+        return Service(name, "idle", "starts when it is asked")
     if unit is None:
         return Service(name, "stopped", "")
     states = {"activating": "starting", "failed": "failed"}

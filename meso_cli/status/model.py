@@ -9,7 +9,9 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One of the six. `state` is ok, degraded, failed, unreachable, starting or stopped."""
+    """A service. `state` is ok, degraded, failed, unreachable, starting, stopped, or idle for one
+    that starts when it is asked.
+    """
 
     name: str
     state: str
@@ -18,7 +20,7 @@ class Service:
     @property
     def well(self) -> bool:
         """Degraded is well: no upstream and no network are not a fault."""
-        return self.state in ("ok", "degraded")
+        return self.state in ("ok", "degraded", "idle")
 
 
 @dataclass(frozen=True, slots=True)

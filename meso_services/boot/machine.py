@@ -14,6 +14,8 @@ SERVICES = (
     "api-proxy",
     "mind-runner",
 )
+# Units beside the six that systemd starts on demand: no boot waits for them.
+ON_DEMAND = ("embed",)
 LOADER_GUID = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
 

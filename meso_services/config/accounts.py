@@ -12,6 +12,7 @@ UID_OF = {
     "operon-loader": 704,
     "api-proxy": 705,
     "mind-runner": 706,
+    "embed": 707,
 }
 # The only one of the six that may open network connections.
 MAY_REACH_NETWORK = ("api-proxy",)

@@ -47,6 +47,11 @@ class Gate:
     def __init__(self, live: Live) -> None:
         self.live = live
         self._running = 0
+        self._last_used = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """How long ago the last request ended; 0 while one runs. Health checks do not count."""
+        return 0.0 if self._running else time.monotonic() - self._last_used
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,6 +63,8 @@ class Gate:
             await exchange.run(self._running)
         finally:
             self._running -= 1
+            if scope["path"] not in _QUIET:
+                self._last_used = time.monotonic()
             exchange.log()
             request_id.reset(token)
 

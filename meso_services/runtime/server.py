@@ -30,6 +30,7 @@ class Owner:
     limits: Callable[[], ConnectionLimits]
     reload: Callable[[], Awaitable[None]]
     status: Callable[[], str]
+    idle: Callable[[], bool]
     drain_seconds: int
     doors: Sequence[tuple[Door, socket.socket]] = ()
 
@@ -82,6 +83,10 @@ class Server(uvicorn.Server):
                 self._notifier.alive()
             if self._reload_asked:
                 await self._do_reload()
+            if self._owner.idle():
+                _log.info("nobody asks; systemd starts this again when somebody does")
+                self._stop()
+                continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._tick)
             self._wake.clear()

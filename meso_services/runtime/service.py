@@ -45,6 +45,9 @@ class Service(Generic[S]):
     build: Callable[[Context[S]], FastAPI]
     error_body: ErrorBody = standard_body
     doors: Callable[[Context[S]], Sequence[Door]] = no_doors
+    # Seconds without a request after which the process ends, for units that systemd starts on
+    # demand; None stays.
+    idle_exit: Callable[[S], float | None] = lambda _: None
 
 
 def main(service: Service[S], arguments: Sequence[str] | None = None) -> None:
@@ -110,6 +113,7 @@ class Runner(Generic[S]):
                 limits=self._connection_limits,
                 reload=self._reload,
                 status=self._status,
+                idle=self._idle,
                 drain_seconds=self._context.settings.drain_seconds,
                 doors=doors,
             ),
@@ -158,6 +162,10 @@ class Runner(Generic[S]):
         return ConnectionLimits(
             settings.max_connections, settings.header_seconds, settings.keep_alive_seconds
         )
+
+    def _idle(self) -> bool:
+        allowed = self._service.idle_exit(self._context.settings)
+        return allowed is not None and self._gate.idle_seconds() >= allowed
 
     def _status(self) -> str:
         return f"Serving generation {self._context.generation}"

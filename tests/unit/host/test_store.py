@@ -61,6 +61,7 @@ def lock_dir(tmp_path: Path, mirror: Any, make_deb: Any, monkeypatch: pytest.Mon
         ("root-amd64", DebLock(schema=1, arch="amd64", debs=(root,))),
         ("meta", Meta(schema=1, suite="trixie", epoch=1, busybox_data=cut)),
         ("python", PyLock(schema=1, python="3.13", packages=(python,))),
+        ("models", PyLock(schema=1, python="3.13", packages=())),
     ):
         model.dump(tmp_path / "lock", name, value)
     monkeypatch.setenv("MESO_MIRROR", mirror.url)
