@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from fastapi import FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from meso_services.api_proxy import upstreams
+from meso_services.api_proxy import models
+from meso_services.api_proxy.buffers import Buffers
+from meso_services.api_proxy.care.start import care_of
+from meso_services.api_proxy.documented import document
 from meso_services.api_proxy.duties import add_duties, doors
-from meso_services.api_proxy.faces import ANTHROPIC, FACES, OPENAI, Face, error_body
-from meso_services.api_proxy.forward import Forwarder
+from meso_services.api_proxy.faces.face import Face
+from meso_services.api_proxy.faces.openai import OPENAI
+from meso_services.api_proxy.faces.table import ASKING, FACES, error_body
 from meso_services.api_proxy.health import checks
+from meso_services.api_proxy.pipeline import Parts, Pipeline
 from meso_services.api_proxy.settings import Settings
-from meso_services.contract.common import check_json
-from meso_services.contract.proxy import ModelList
+from meso_services.api_proxy.upstreams.connections import Connections
+from meso_services.contract.proxy import Model, ModelList
 from meso_services.runtime.app import EVERYWHERE, answers, application
 from meso_services.runtime.context import Context
-from meso_services.runtime.errors import MesoError
 from meso_services.runtime.service import Service
 
-# The one key that the proxy itself reads; every other goes to the upstream as it came.
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model"],
-                    "properties": {"model": {"type": "string", "minLength": 1}},
-                }
-            }
-        },
-    }
-}
 
-
-def build(context: Context[Settings]) -> FastAPI:
+def build(context: Context[Settings]) -> ASGIApp:
     """The application for one configuration; a reload makes a new one."""
     settings = context.settings
     app = application(
@@ -48,51 +35,42 @@ def build(context: Context[Settings]) -> FastAPI:
         error_body=error_body,
         error_models=[face.reply for face in FACES],
     )
-    forwarder = Forwarder(settings)
-
-    async def ask(face: Face, request: Request) -> Response:
-        body = await request.body()
-        chosen = upstreams.choose(settings.upstreams, face.kind, model_of(body))
-        return await forwarder.send(chosen, request, body)
-
-    @app.post("/v1/messages", responses=_errors(ANTHROPIC), openapi_extra=_BODY)
-    async def messages(request: Request) -> Response:
-        """Ask a model in the words of the Messages API."""
-        return await ask(ANTHROPIC, request)
-
-    @app.post("/v1/chat/completions", responses=_errors(OPENAI), openapi_extra=_BODY)
-    async def chat_completions(request: Request) -> Response:
-        """Ask a model in the words of the chat completions API."""
-        return await ask(OPENAI, request)
+    connections = context.kept.get("connections", lambda: Connections(context.paths.run))
+    buffers = context.kept.get("buffers", lambda: Buffers(settings.buffer_max))
+    buffers.limit = settings.buffer_max
+    pipeline = Pipeline(Parts(settings, care_of(context), connections, buffers))
+    document(app)
 
     @app.get("/v1/models", responses=_errors(OPENAI))
     async def list_models() -> ModelList:
         """List the models that the configured upstreams serve; none are invented."""
-        return upstreams.models(settings.upstreams)
+        return models.models(settings.upstreams, settings.routes)
+
+    @app.get("/v1/models/{model:path}", responses=_errors(OPENAI))
+    async def get_model(model: str) -> Model:
+        """One of the models, by its name."""
+        return models.one(settings.upstreams, settings.routes, model)
 
     add_duties(app, context)
-    return app
+    return Front(app, pipeline)
 
 
-def model_of(body: bytes) -> str:
-    """The model that a request names. Raises `request.invalid`."""
-    try:
-        wanted: Any = json.loads(body)
-        model = check_json(wanted.get("model")) if isinstance(wanted, dict) else None
-    except (ValueError, RecursionError) as problem:
-        raise _invalid(f"the body is not JSON: {problem}") from None
-    if not isinstance(model, str) or not model:
-        raise _invalid("model: the body must be an object that names a model")
-    return model
+class Front:
+    """Requests to a model go straight to the pipeline; all others to the framework.
 
+    The framework would take longer over a request than everything else here together.
+    """
 
-def _invalid(message: str) -> MesoError:
-    # 400, as both APIs answer such a request.
-    return MesoError("request.invalid", message, status=400)
+    def __init__(self, app: FastAPI, pipeline: Pipeline) -> None:
+        self._app, self._pipeline = app, pipeline
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asks = scope["path"] in ASKING and scope["method"] == "POST"
+        await (self._pipeline if asks else self._app)(scope, receive, send)
 
 
 def _errors(face: Face) -> dict[int | str, dict[str, Any]]:
-    return answers(face.reply, statuses=(*EVERYWHERE, 404, 502, 504))
+    return answers(face.reply, statuses=(*EVERYWHERE, 404))
 
 
 SERVICE = Service("api-proxy", Settings, build, error_body, doors)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from meso_services.api_proxy.routing.nowhere import UPSTREAMS
 from meso_services.api_proxy.settings import Settings
-from meso_services.api_proxy.upstreams import KEY, key_of
+from meso_services.api_proxy.upstreams.keys import key_of
 from meso_services.runtime import durable
 from meso_services.runtime.health import Check, Finding, in_thread
 
@@ -16,7 +17,7 @@ def checks(settings: Settings, state: Path) -> list[Check]:
 
     async def upstreams() -> Finding:
         if not settings.upstreams:
-            return Finding(False, f"no upstream is configured: set {KEY}")
+            return Finding(False, f"no upstream is configured: set {UPSTREAMS}")
         for upstream in settings.upstreams:
             key_of(upstream)
         return Finding(True, f"{len(settings.upstreams)} configured")

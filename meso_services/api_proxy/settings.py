@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Self
 from urllib.parse import urlsplit
+
+from pydantic import model_validator
 
 from meso_services.api_proxy.care.settings import Records
 from meso_services.api_proxy.egress.hosts import parse_rule
 from meso_services.api_proxy.egress.settings import Egress
-from meso_services.runtime.settings import Model, ServiceSettings, memory_limit, setting, table
+from meso_services.api_proxy.routing.settings import Retry, Route
+from meso_services.api_proxy.upstreams.settings import Upstream
+from meso_services.runtime.settings import ServiceSettings, memory_limit, setting, table
 from meso_services.runtime.sizes import Size
-
-
-class Upstream(Model):
-    """One provider of models."""
-
-    name: str = setting(
-        pattern=r"^[a-z][a-z0-9-]{0,31}$",
-        description="Name by which requests, budgets and the journal refer to it.",
-        examples=["anthropic"],
-    )
-    kind: Literal["anthropic", "openai"] = setting(
-        description="API that it speaks: Messages (anthropic) or chat completions (openai)."
-    )
-    url: str = setting(
-        pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$",
-        description="Base address of its API, up to but without /v1, and without credentials.",
-        examples=["https://api.anthropic.com"],
-    )
-    models: tuple[str, ...] = setting(
-        (),
-        description="Models that it serves. Empty: every model that no other upstream names.",
-    )
-    credential: str | None = setting(
-        None,
-        pattern=r"^meso\.[A-Za-z0-9._-]{1,200}$",
-        description="systemd credential that holds its API key. None: the caller's key is passed.",
-        examples=["meso.anthropic"],
-    )
 
 
 class Settings(ServiceSettings):
@@ -47,6 +23,16 @@ class Settings(ServiceSettings):
     upstreams: tuple[Upstream, ...] = setting(
         (), description="Providers of models that the proxy may call. Empty: it answers 503."
     )
+    routes: tuple[Route, ...] = setting(
+        (),
+        max_length=64,
+        description="Which requests go where. A request that no route takes goes to the upstream "
+        "that names its model.",
+    )
+    private_clients: tuple[str, ...] = setting(
+        (), description="Clients all of whose requests stay on the machine, marked or not."
+    )
+    retry: Retry = table(Retry, "Trying again.")
     max_body: Size = setting(
         "32M",
         description="Largest request body taken. A larger one is answered with 413.",
@@ -61,12 +47,39 @@ class Settings(ServiceSettings):
     connect_seconds: float = setting(
         10.0, gt=0, le=300, description="Seconds within which an upstream must accept a connection."
     )
+    answer_seconds: float = setting(
+        300.0, gt=0, le=3600, description="Seconds within which an upstream must begin to answer."
+    )
+    max_answer: Size = setting(
+        "16M",
+        description="Largest answer that is not a stream, and largest single event of a stream.",
+        examples=["16M"],
+    )
+    buffer_max: Size = setting(
+        "128M",
+        description="Bodies and answers held at once, all requests together. More waits its turn "
+        "with 503 and Retry-After.",
+        examples=["128M"],
+    )
     audit: Records = table(Records, "One line for each request and each connection.")
     egress: Egress = table(Egress, "Which hosts sandboxed tools and the registry may reach.")
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        names = [upstream.name for upstream in self.upstreams]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"upstreams: the name {twice[0]} is given twice")
+        kinds = {upstream.name: upstream.kind for upstream in self.upstreams}
+        for route in self.routes:
+            for target in route.to:
+                name = target.partition("/")[0]
+                if kinds.get(name, "embed" if name == "embed" else "") in {"", "edge"}:
+                    raise ValueError(f"routes.{route.name}: there is no model upstream {name}")
+        return self
+
     def tcp_ports(self) -> tuple[int, ...]:
         """Ports that the proxy may connect to; the firewall lets nothing else of it out."""
-        urls = [urlsplit(upstream.url) for upstream in self.upstreams]
+        urls = [urlsplit(upstream.url) for upstream in self.upstreams if upstream.url]
         of_urls = [url.port or (80 if url.scheme == "http" else 443) for url in urls]
         of_rules = [parse_rule(text).port for text in self.egress.allow]
         return tuple(sorted({*of_urls, *of_rules}))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from meso_services.runtime import logging
 from meso_services.runtime.configuration import load_settings
@@ -42,7 +42,7 @@ class Service(Generic[S]):
 
     id: str
     settings: type[S]
-    build: Callable[[Context[S]], FastAPI]
+    build: Callable[[Context[S]], ASGIApp]
     error_body: ErrorBody = standard_body
     doors: Callable[[Context[S]], Sequence[Door]] = no_doors
     # Seconds without a request after which the process ends, for units that systemd starts on

@@ -1,0 +1,111 @@
+"""Ask one upstream once, and give its answer to the client."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from meso_services.api_proxy.care.interface import CachedReply, Outcome
+from meso_services.api_proxy.exchange import JSON, KEPT, Delivered, Exchange, Try
+from meso_services.api_proxy.failed import FailedError, Reply, refused, said, unusable
+from meso_services.api_proxy.meter import Meter
+from meso_services.api_proxy.streaming import Streaming
+from meso_services.api_proxy.translate.errors import inside, translated
+from meso_services.api_proxy.upstreams.answer import Answer
+from meso_services.api_proxy.upstreams.connections import Connections, FailureError
+from meso_services.api_proxy.upstreams.plan import Plan
+from meso_services.runtime.errors import MesoError
+
+
+async def ready(here: Exchange, this: Try) -> Delivered:
+    """Give an answer that needs no upstream."""
+    await here.client.whole(200, [JSON, *this.said], this.plan.ready or b"")
+    return Delivered(200, Outcome.OK)
+
+
+async def run(here: Exchange, this: Try, connections: Connections) -> Delivered:
+    """One try. Raises FailedError before the client's first byte, CutError after it."""
+    settings, face = here.settings, here.facts.face
+    if this.plan.outgoing is None:
+        raise ValueError("the plan has nothing to send")
+    here.meter = Meter(here.facts.tokens)
+    try:
+        response = await connections.send(
+            this.plan.outgoing, settings.connect_seconds, settings.answer_seconds
+        )
+        answer = Answer(response, settings.idle_seconds, settings.max_answer)
+        try:
+            return await _answered(here, this, answer)
+        finally:
+            answer.close()
+    except FailureError as problem:
+        raise unusable(face, this.target.upstream.name, problem) from problem
+
+
+async def _answered(here: Exchange, this: Try, answer: Answer) -> Delivered:
+    if 300 <= answer.status < 400:
+        raise FailureError(
+            "proxy.upstream_redirect", "answered with a redirect, which is not followed", 502
+        )
+    if answer.status >= 400:
+        raise await _refused(here, this.plan, answer)
+    if answer.streams:
+        return await Streaming(here, this, answer).run()
+    return await _whole(here, this, answer)
+
+
+async def _refused(here: Exchange, plan: Plan, answer: Answer) -> FailedError:
+    """The upstream's own error: as it came, or in the words of the client's face."""
+    with here.held.another() as held:
+        raw = await answer.whole(held)
+    headers = answer.headers
+    if plan.translator is not None:
+        raw = translated(here.facts.face, answer.status, answer.unpacked(raw) or b"")
+        headers = [JSON, *(pair for pair in headers if pair[0] in KEPT)]
+    return refused(answer, Reply(answer.status, tuple(headers), raw))
+
+
+async def _whole(here: Exchange, this: Try, answer: Answer) -> Delivered:
+    """A complete answer: nothing of it is sent before all of it is here and makes sense."""
+    with here.held.another() as held:
+        raw = await answer.whole(held)
+        text = answer.unpacked(raw)
+        parsed = _parsed(text) if text is not None else None
+        if error := inside(parsed):
+            raise said(here.facts.face, error)
+        if here.meter is not None:
+            here.meter.whole(parsed, len(text or raw))
+        headers = [*answer.headers, *this.said]
+        if this.plan.translator is not None:
+            raw = _translated(this.plan, parsed)
+            kept = [pair for pair in answer.headers if pair[0] in KEPT]
+            headers = [JSON, *kept, *this.said]
+        here.first_byte = time.perf_counter()
+        await here.client.whole(answer.status, headers, raw)
+    reply = CachedReply(answer.status, tuple(headers), (raw,)) if this.keep else None
+    return Delivered(answer.status, Outcome.OK, reply)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise FailureError(
+            "proxy.upstream_malformed", "answered with something that is not JSON", 502
+        ) from None
+
+
+def _translated(plan: Plan, parsed: Any) -> bytes:
+    if plan.translator is None or not isinstance(parsed, dict):
+        raise FailureError("proxy.upstream_malformed", "answered with no JSON object", 502)
+    try:
+        return json.dumps(plan.translator.whole(parsed), ensure_ascii=False).encode()
+    except MesoError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:
+        raise FailureError(
+            "proxy.upstream_malformed",
+            f"gave an answer that its API does not have ({type(problem).__name__}: {problem})",
+            502,
+        ) from problem

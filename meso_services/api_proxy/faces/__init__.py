@@ -1,0 +1,1 @@
+"""The two APIs that the proxy speaks, one module each."""

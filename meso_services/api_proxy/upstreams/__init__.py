@@ -1,0 +1,1 @@
+"""What the proxy can send a request to, one module a kind."""
