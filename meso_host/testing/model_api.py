@@ -48,18 +48,25 @@ class ModelApi:
     cancelled: int = 0
     port: int = 0
     remember: bool = True
+    _loop: asyncio.AbstractEventLoop = field(init=False, repr=False)
+    _stopped: asyncio.Event = field(init=False, repr=False)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set."""
+    async def serve(self, ready: threading.Event) -> None:
+        """Serve until `stop` is called; the loop's end ends what still runs."""
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
-        await stop.wait()
+        await self._stopped.wait()
         server.close()
+
+    def stop(self) -> None:
+        """End it, from another thread."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -92,7 +99,8 @@ class ModelApi:
             return True
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
-            b"request-id: req_stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"request-id: req_stream\r\ncache-control: no-cache\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"
         )
         async for event in self._paced(words.stream(model, said, body)):
             writer.write(b"%x\r\n%s\r\n" % (len(event), event))
@@ -173,15 +181,11 @@ def running(pause: float = 0.0, *, remember: bool = True) -> Iterator[ModelApi]:
     """The server in a thread of its own; gone afterwards."""
     api = ModelApi(pause, remember=remember)
     ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    thread = threading.Thread(
-        target=lambda: loop.run_until_complete(api.serve(ready, stop)), daemon=True
-    )
+    thread = threading.Thread(target=lambda: asyncio.run(api.serve(ready)), daemon=True)
     thread.start()
     ready.wait(10)
     try:
         yield api
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        api.stop()
         thread.join(10)

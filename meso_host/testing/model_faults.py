@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import zlib
 from collections.abc import Awaitable, Callable
@@ -10,16 +11,23 @@ from typing import Any
 
 Writer = asyncio.StreamWriter
 Fault = Callable[[str, dict[str, Any], Writer], Awaitable[None]]
-_STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_STREAM = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 _HANG_SECONDS = 60
-BOMB_BYTES = 256 << 20
+BOMB_BYTES = 64 << 20
 
 
 def _first(path: str) -> bytes:
     """The first event of a stream in the words of the path's API."""
     if path.startswith("/v1/messages"):
         usage = {"input_tokens": 3, "output_tokens": 1}
-        message = {"id": "msg_f", "type": "message", "role": "assistant", "model": "m"}
+        message: dict[str, Any] = {
+            "id": "msg_f",
+            "type": "message",
+            "role": "assistant",
+            "model": "m",
+        }
         message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
         data = json.dumps({"type": "message_start", "message": message})
         return f"event: message_start\ndata: {data}\n\n".encode()
@@ -83,11 +91,15 @@ async def _oversized(path: str, body: dict[str, Any], writer: Writer) -> None:
         await writer.drain()
 
 
+@functools.cache
+def _packed() -> bytes:
+    squeeze = zlib.compressobj(1, zlib.DEFLATED, 31)
+    pieces = [squeeze.compress(b" " * (1 << 20)) for _ in range(BOMB_BYTES >> 20)]
+    return b"".join([*pieces, squeeze.flush()])
+
+
 async def _bomb(path: str, body: dict[str, Any], writer: Writer) -> None:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    packed = b"".join(squeeze.compress(b" " * (1 << 20)) for _ in range(BOMB_BYTES >> 20))
-    packed += squeeze.flush()
-    writer.write(_json(b"200 OK", packed, b"content-encoding: gzip\r\n"))
+    writer.write(_json(b"200 OK", _packed(), b"content-encoding: gzip\r\n"))
     await writer.drain()
 
 

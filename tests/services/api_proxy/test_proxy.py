@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+ONE = b'event: ping\ndata: {"type": "ping"}\n\n'
+TWO = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
 ASK = {"model": "some-model", "messages": [{"role": "user", "content": "hi"}], "beta_field": [1]}
 
 
@@ -28,13 +30,13 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.send_header("request-id", "req_upstream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        self._chunk(b"event: one\n\n")
+        self._chunk(ONE)
         if b"wait" in body:
             type(self).go_on.wait(20)
         if b"cut" in body:
             self.close_connection = True
             return
-        self._chunk(b"event: two\n\n")
+        self._chunk(TWO)
         self._chunk(b"")
 
     def _chunk(self, data: bytes) -> None:
@@ -61,7 +63,8 @@ def bare(shared_service: Any) -> Any:
 
 
 def settings(url: str, **more: Any) -> dict[str, Any]:
-    return {"upstreams": [{"name": "near", "kind": "anthropic", "url": url, **more}]}
+    upstream = {"name": "near", "kind": "anthropic", "url": url, **more}
+    return {"upstreams": [upstream], "retry": {"attempts": 1, "first_seconds": 0.01}}
 
 
 def test_without_an_upstream_it_says_so_and_passes_health(bare: Any) -> None:
@@ -120,7 +123,7 @@ def test_a_request_reaches_the_upstream_as_it_was(service: Any, upstream: Any) -
     assert (path, sent) == ("/v1/messages?beta=true", body)
     assert (headers["anthropic-beta"], headers["x-new"]) == ("x,y", "1")
     assert headers["x-api-key"] == "callers"
-    assert reply.content == b"event: one\n\nevent: two\n\n"
+    assert reply.content == ONE + TWO
     assert reply.headers["request-id"] == "req_upstream"
 
 
@@ -138,17 +141,24 @@ def test_events_arrive_before_the_answer_is_complete(service: Any, upstream: Any
         client.stream("POST", "/v1/messages", json={"model": "wait"}) as reply,
     ):
         pieces = reply.iter_raw()
-        assert next(pieces) == b"event: one\n\n"
+        assert next(pieces) == ONE
         seen.go_on.set()
-        assert b"".join(pieces) == b"event: two\n\n"
+        assert b"".join(pieces) == TWO
 
 
 def test_a_cut_answer_does_not_look_complete(service: Any, upstream: Any) -> None:
     """The client sees a broken connection, and the next request works."""
     url, _ = upstream
     with service("api-proxy", settings(url)).client as client:
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.post("/v1/messages", json={"model": "cut"})
+        got = b""
+        with (
+            pytest.raises(httpx.RemoteProtocolError),
+            client.stream("POST", "/v1/messages", json={"model": "cut"}) as reply,
+        ):
+            for piece in reply.iter_raw():
+                got += piece
+        assert got.startswith(ONE + b"event: error\n")
+        assert b"proxy.upstream_cut" in got
         assert client.post("/v1/messages", json={"model": "m"}).status_code == 200
 
 
