@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LINE = re.compile(r"\r\n|\n|\r")
 DONE = "[DONE]"
 
 
@@ -49,7 +50,8 @@ class Splitter:
 def data_of(event: bytes) -> str | None:
     """The data of one event; None for a comment. Raises BrokenStreamError."""
     try:
-        lines = event.decode().splitlines()
+        # Not str.splitlines: it also splits where Unicode sees a line's end, inside of a text.
+        lines = _LINE.split(event.decode())
     except UnicodeDecodeError:
         raise BrokenStreamError("proxy.upstream_malformed", "an event is not UTF-8") from None
     data = [line[5:].removeprefix(" ") for line in lines if line.startswith("data:")]
