@@ -119,6 +119,7 @@ VERBS: tuple[Verb, ...] = (
         "operon", "which knowledge loads for which text", Where.APPLIANCE, "meso_cli.verbs.operon"
     ),
     Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
+    Verb("secret", "the API keys that it uses", Where.APPLIANCE, "meso_cli.verbs.secret"),
     Verb("tool", "the sandboxed tools, by hand", Where.APPLIANCE, "meso_cli.verbs.tool"),
 )
 

@@ -99,6 +99,14 @@ class Connection:
         """PATCH `path` with what is set in `body`, under an idempotency key. Raises CallError."""
         return self._change("PATCH", path, body, reply, key, once=False)
 
+    def put(self, path: str, body: Message, reply: type[M]) -> M:
+        """PUT `path`: the same again changes nothing more. Raises CallError."""
+        return self._change("PUT", path, body, reply, None, once=False)
+
+    def delete(self, path: str, reply: type[M]) -> M:
+        """DELETE `path`. Raises CallError."""
+        return self._typed(self._repeated(self._http.build_request("DELETE", path)), reply)
+
     def _change(  # noqa: PLR0913 (what makes up one request)
         self, method: str, path: str, body: Message, reply: type[M], key: str | None, *, once: bool
     ) -> M:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 MASK = "[redacted]"
 
@@ -30,8 +31,30 @@ _SECRET_NAME = re.compile(
 )
 
 
+# A shorter value would mask ordinary words.
+MIN_KNOWN = 6
+MAX_KNOWN = 1024
+_known: dict[str, None] = {}
+
+
+def learn(values: Iterable[str]) -> None:
+    """Mask these values from now on, wherever they stand and whatever they look like.
+
+    The newest `MAX_KNOWN` are remembered, for as long as the process lives.
+    """
+    for value in values:
+        if len(value) >= MIN_KNOWN:
+            _known.pop(value, None)
+            _known[value] = None
+    while len(_known) > MAX_KNOWN:
+        del _known[next(iter(_known))]
+
+
 def redact(text: str) -> str:
     """Return `text` with everything that looks like a key, token or password masked."""
+    for value in tuple(_known):
+        if value in text:
+            text = text.replace(value, MASK)
     text = _SECRETS.sub(MASK, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
     return _NAMED.sub(lambda found: found[1] + MASK, text)
