@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
-from meso_services.api_proxy.care.settings import Records
+from meso_services.api_proxy.care.settings import (
+    Breaker,
+    Budgets,
+    Cache,
+    Client,
+    Limits,
+    Price,
+    Records,
+)
 from meso_services.api_proxy.egress.hosts import parse_rule
 from meso_services.api_proxy.egress.settings import Egress
 from meso_services.api_proxy.routing.settings import Retry, Route
@@ -61,7 +69,16 @@ class Settings(ServiceSettings):
         "with 503 and Retry-After.",
         examples=["128M"],
     )
+    clients: tuple[Client, ...] = setting(
+        (), description="Those who ask, with limits and budgets of their own."
+    )
+    limits: Limits = table(Limits, "How often and how much at once a client may ask.")
+    budgets: Budgets = table(Budgets, "What may be spent.")
+    prices: tuple[Price, ...] = setting((), description="What models cost.")
+    breaker: Breaker = table(Breaker, "When an upstream that fails is left alone.")
+    cache: Cache = table(Cache, "Answers that are given again.")
     audit: Records = table(Records, "One line for each request and each connection.")
+    ledger: Records = table(Records, "What each request cost.")
     egress: Egress = table(Egress, "Which hosts sandboxed tools and the registry may reach.")
 
     @model_validator(mode="after")

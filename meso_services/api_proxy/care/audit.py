@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from meso_services.api_proxy.care.journal import Bounds, Journal
+from meso_services.api_proxy.care.journal import Journal, bounds_of
 from meso_services.api_proxy.settings import Settings
 from meso_services.runtime.context import Context
 
@@ -23,16 +23,13 @@ class Audit:
 
 def audit_of(context: Context[Settings]) -> Audit:
     """The process's audit, in `audit/` of the proxy's own directory."""
-    settings = context.settings.audit
-
-    def make() -> Audit:
-        place = context.paths.private(context.service) / "audit"
-        return Audit(Journal(place, "audit"))
-
-    audit = context.kept.get("audit", make, lambda made: made.journal.close())
-    audit.journal.bounds = Bounds(
-        segment=max(settings.max_size // 16, 64 * 1024),
-        total=settings.max_size,
-        flush_seconds=settings.flush_seconds,
+    records = context.settings.audit
+    bounds = bounds_of(records.max_size, records.flush_seconds)
+    place = context.paths.private(context.service) / "audit"
+    audit = context.kept.get(
+        "audit",
+        lambda: Audit(Journal(place, "audit", bounds)),
+        lambda made: made.journal.close(),
     )
+    audit.journal.bounds = bounds
     return audit

@@ -89,7 +89,9 @@ class Ask:
     `targets` is the chain in its order: the dearest one is reserved for. `body` is what the
     client sent. `max_output` is the request's own bound in tokens, None if it gives none.
     `cache` only where the route says so; a private request's answer is kept for its client
-    alone, and a `stream` is answered from a stream only.
+    alone, and a `stream` is answered from a stream only. `vary` is what else the answer depends
+    on: the query, headers such as anthropic-beta. `max_input` is a bound of the input's tokens
+    where the pipeline knows one; else a token for three bytes of the body is assumed.
     """
 
     id: str
@@ -104,6 +106,8 @@ class Ask:
     private: bool = False
     cache: bool = False
     why: str = ""
+    max_input: int | None = None
+    vary: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,9 @@ class Breaker(Protocol):
 
 class Care(Protocol):
     """All of it. Lives as long as the process; a reload changes its settings."""
+
+    def cost(self, target: Target, usage: Usage) -> float | None:
+        """US dollars of that usage there; None if no price is known. For routing by cost."""
 
     def client(self, *, uid: int | None = None, key: str | None = None) -> Client:
         """Who calls: `uid` from the kernel on the UNIX socket, `key` from the request on TCP.

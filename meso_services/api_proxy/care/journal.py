@@ -36,6 +36,11 @@ class Bounds:
     waiting: int = 20_000
 
 
+def bounds_of(max_size: int, flush_seconds: float) -> Bounds:
+    """Segments of a sixteenth, so that the oldest lines leave bit by bit."""
+    return Bounds(max(max_size // 16, 64 * 1024), max_size, flush_seconds)
+
+
 class Fold(Protocol):
     """What the lines add up to. A segment begins with it, so that one segment is enough to
     know it again."""
@@ -78,7 +83,9 @@ class Journal:
                 self.dropped += 1
                 return
             self._waiting.append(record)
-            self._changed.notify_all()
+            # One waking for a batch: while it gathers, the writer sleeps on.
+            if len(self._waiting) == 1:
+                self._changed.notify_all()
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until everything appended so far is on the disk; False if that takes too long."""

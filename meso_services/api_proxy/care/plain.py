@@ -13,6 +13,8 @@ from meso_services.api_proxy.care.interface import (
     Client,
     Outcome,
     Settlement,
+    Target,
+    Usage,
 )
 
 
@@ -25,6 +27,9 @@ class Plain:
 
     def client(self, *, uid: int | None = None, key: str | None = None) -> Client:
         return Client("key" if key is not None else f"uid-{uid}", uid)
+
+    def cost(self, target: Target, usage: Usage) -> float | None:
+        return None
 
     async def admit(self, ask: Ask) -> PlainAdmission:
         self.counts["admitted"] += 1
