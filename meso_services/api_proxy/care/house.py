@@ -50,6 +50,15 @@ class Need:
         return self.given + self.answered
 
 
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What a request has in the house: money held, tokens of the rate taken, a ledger entry."""
+
+    hold: Hold
+    given: int
+    entry: str
+
+
 class House:
     """The Care of a running proxy. `configure` comes with each reload."""
 
@@ -126,7 +135,7 @@ class House:
             cached = self.cache.find(ask)
             self.meters.looked_up(ask, cached is not None)
             if cached is not None:
-                return Place(self, ask, cached=cached)
+                return Place(self, ask, None, cached)
         need = self._need(ask)
         hold = self._hold(ask, own, need)
         # Said before the wait: who has no money need not stand in line.
@@ -144,7 +153,7 @@ class House:
             self._correct(own, ask.client.name, -need.given)
             raise
         entry = self.ledger.begin(ask.id, hold)
-        return Place(self, ask, hold=hold, given=need.given, entry=entry)
+        return Place(self, ask, Stake(hold, need.given, entry))
 
     def _need(self, ask: Ask) -> Need:
         given = ask.max_input
@@ -223,17 +232,17 @@ class House:
 
     def settle(self, place: Place, settlement: Settlement) -> None:
         """Called once by each place."""
-        ask, hold = place.ask, place.hold
+        ask, stake = place.ask, place.stake
         usage, pico, tokens = Usage(), 0, None
-        if hold is not None:
-            usage, pico, tokens = self._charged(hold, settlement)
+        if stake is not None:
+            usage, pico, tokens = self._charged(stake.hold, settlement)
             self.queue.leave(ask.client.name)
             spent = usage.total if tokens is None else tokens
             own = self.clients.configured.get(ask.client.name)
-            self._correct(own, ask.client.name, spent - place.given)
+            self._correct(own, ask.client.name, spent - stake.given)
             self.ledger.end(
-                place.entry,
-                hold,
+                stake.entry,
+                stake.hold,
                 pico=pico,
                 usage=usage,
                 target=settlement.target,
@@ -295,21 +304,13 @@ class House:
 class Place:
     """An Admission: a place in the queue's house and the money held for the request."""
 
-    __slots__ = ("_house", "_open", "ask", "cached", "entry", "given", "hold")
+    __slots__ = ("_house", "_open", "ask", "cached", "stake")
 
     def __init__(
-        self,
-        house: House,
-        ask: Ask,
-        *,
-        hold: Hold | None = None,
-        given: int = 0,
-        entry: str = "",
-        cached: CachedReply | None = None,
+        self, house: House, ask: Ask, stake: Stake | None, cached: CachedReply | None = None
     ) -> None:
         self._house, self._open = house, True
-        self.ask, self.hold, self.given, self.cached = ask, hold, given, cached
-        self.entry = entry
+        self.ask, self.stake, self.cached = ask, stake, cached
 
     def settle(self, settlement: Settlement) -> None:
         """Give the place back, charge, write down; the first call counts."""

@@ -89,8 +89,10 @@ class FairQueue:
         """Let in whoever has a place now."""
         while (line := self._next()) is not None:
             waiter = line.waiters.popleft()
-            self._begin(line, waiter.start)
-            waiter.turn.set_result(None)
+            # One that was cancelled has not heard of it yet.
+            if not waiter.turn.done():
+                self._begin(line, waiter.start)
+                waiter.turn.set_result(None)
 
     def _next(self) -> _Line | None:
         ready = [line for line in self._lines.values() if line.waiters and self._has_room(line)]
