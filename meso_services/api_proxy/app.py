@@ -11,11 +11,12 @@ from meso_services.api_proxy import models
 from meso_services.api_proxy.buffers import Buffers
 from meso_services.api_proxy.care.start import care_of
 from meso_services.api_proxy.documented import document
-from meso_services.api_proxy.duties import add_duties, doors
+from meso_services.api_proxy.duties import add_duties, doors, own_checks
 from meso_services.api_proxy.faces.face import Face
 from meso_services.api_proxy.faces.openai import OPENAI
 from meso_services.api_proxy.faces.table import ASKING, FACES, error_body
 from meso_services.api_proxy.health import checks
+from meso_services.api_proxy.listen import listeners
 from meso_services.api_proxy.pipeline import Parts, Pipeline
 from meso_services.api_proxy.settings import Settings
 from meso_services.api_proxy.upstreams.connections import Connections
@@ -31,7 +32,7 @@ def build(context: Context[Settings]) -> ASGIApp:
     app = application(
         context,
         title="MESO API proxy",
-        checks=checks(settings, context.paths.private(context.service)),
+        checks=[*checks(settings, context.paths.private(context.service)), *own_checks(context)],
         error_body=error_body,
         error_models=[face.reply for face in FACES],
     )
@@ -73,4 +74,4 @@ def _errors(face: Face) -> dict[int | str, dict[str, Any]]:
     return answers(face.reply, statuses=(*EVERYWHERE, 404))
 
 
-SERVICE = Service("api-proxy", Settings, build, error_body, doors)
+SERVICE = Service("api-proxy", Settings, build, error_body, doors, listeners)

@@ -6,22 +6,31 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI
 
+from meso_services.api_proxy.care import start as care_start
 from meso_services.api_proxy.care.audit import audit_of
 from meso_services.api_proxy.egress import routes as egress
 from meso_services.api_proxy.egress.start import door_of, grants_of
+from meso_services.api_proxy.metrics import routes as metrics
 from meso_services.api_proxy.secrets import routes as secrets
-from meso_services.api_proxy.secrets.start import secrets_of
+from meso_services.api_proxy.secrets import start as secrets_start
 from meso_services.api_proxy.settings import Settings
 from meso_services.runtime.context import Context
 from meso_services.runtime.doors import Door
+from meso_services.runtime.health import Check
 
 
 def add_duties(app: FastAPI, context: Context[Settings]) -> None:
     """Add the routes, and set what lives as long as the process to these settings."""
     audit = audit_of(context)
     door_of(context)
-    secrets.add_routes(app, secrets_of(context), audit, context.paths)
+    secrets.add_routes(app, secrets_start.secrets_of(context), audit, context.paths)
+    metrics.add_routes(app, care_start.house_of(context))
     egress.add_routes(app, context.settings.egress, grants_of(context))
+
+
+def own_checks(context: Context[Settings]) -> Sequence[Check]:
+    """Secrets and records."""
+    return (secrets_start.check(context), care_start.check(context))
 
 
 def doors(context: Context[Settings]) -> Sequence[Door]:

@@ -81,7 +81,7 @@ class Pipeline:
         decision = decide(facts, parts.settings, state_of(parts.care))
         if not decision.targets:
             raise nowhere(facts, decision, parts.settings)
-        async with await parts.care.admit(_ask(facts, decision, who)) as admission:
+        async with await parts.care.admit(_ask(facts, decision, who, incoming)) as admission:
             here = Exchange(facts, incoming, client, asked.held, parts.settings, asked.began)
             chain = Chain(parts.care, parts.connections, decision, here)
             try:
@@ -130,7 +130,7 @@ def _peer(scope: Scope) -> Peer | None:
     return peer if isinstance(peer, Peer) else None
 
 
-def _ask(facts: Facts, decision: Decision, who: care.Client) -> care.Ask:
+def _ask(facts: Facts, decision: Decision, who: care.Client, incoming: Incoming) -> care.Ask:
     return care.Ask(
         id=request_id.get(),
         client=who,
@@ -144,4 +144,15 @@ def _ask(facts: Facts, decision: Decision, who: care.Client) -> care.Ask:
         private=facts.place != "internet",
         cache=decision.cache,
         why=decision.why,
+        vary=_varies(incoming) if decision.cache else b"",
     )
+
+
+def _varies(incoming: Incoming) -> bytes:
+    """What the answer depends on besides the body: betas and versions of the API."""
+    chosen = sorted(
+        f"{name.lower()}:{value}"
+        for name, value in incoming.headers
+        if name.lower().startswith(("anthropic-", "openai-"))
+    )
+    return "\0".join([incoming.query, *chosen]).encode()

@@ -69,6 +69,14 @@ class Settings(ServiceSettings):
         "with 503 and Retry-After.",
         examples=["128M"],
     )
+    tcp_port: int | None = setting(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of 127.0.0.1 and ::1 on which clients with a key are served too. None: "
+        "only the UNIX socket. A change counts from the next start of the service.",
+        examples=[8095],
+    )
     clients: tuple[Client, ...] = setting(
         (), description="Those who ask, with limits and budgets of their own."
     )

@@ -29,6 +29,11 @@ def no_doors(_context: Any) -> Sequence[Door]:
     return ()
 
 
+def no_listeners(_context: Any) -> Sequence[socket.socket]:
+    """What a service has that says nothing."""
+    return ()
+
+
 async def serve_door(door: Door, listener: socket.socket) -> asyncio.AbstractServer:
     """Begin to serve `door` on a listening socket."""
     return await asyncio.start_unix_server(door.connected, sock=listener)

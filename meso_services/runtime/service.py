@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 from meso_services.runtime import logging
 from meso_services.runtime.configuration import load_settings
 from meso_services.runtime.context import Context, Kept
-from meso_services.runtime.doors import Door, no_doors
+from meso_services.runtime.doors import Door, no_doors, no_listeners
 from meso_services.runtime.errors import MesoError, standard_body
 from meso_services.runtime.health import Check, Finding
 from meso_services.runtime.limits import ErrorBody, Gate, Live, RequestLimits
@@ -37,7 +38,8 @@ class Service(Generic[S]):
     """What makes a service one: its id, its settings model and how its application is built.
 
     `build` may block (it opens stores and repairs them); the service is ready when it returns.
-    `doors` are further sockets with a protocol of their own; they live as long as the process.
+    `doors` are further sockets with a protocol of their own, `listeners` further ones for the
+    same application (a caller there has no peer); both live as long as the process.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Service(Generic[S]):
     build: Callable[[Context[S]], ASGIApp]
     error_body: ErrorBody = standard_body
     doors: Callable[[Context[S]], Sequence[Door]] = no_doors
+    listeners: Callable[[Context[S]], Sequence[socket.socket]] = no_listeners
     # Seconds without a request after which the process ends, for units that systemd starts on
     # demand; None stays.
     idle_exit: Callable[[S], float | None] = lambda _: None
@@ -106,6 +109,7 @@ class Runner(Generic[S]):
             for door in self._service.doors(self._context)
         ]
         passed.finish()
+        more = self._service.listeners(self._context)
         server = Server(
             self._gate,
             self._notifier,
@@ -119,7 +123,7 @@ class Runner(Generic[S]):
             ),
         )
         try:
-            asyncio.run(server.serve([listener]))
+            asyncio.run(server.serve([listener, *more]))
         finally:
             self._kept.close()
         _log.info("stopped")

@@ -54,6 +54,10 @@ class FairQueue:
         """How many wait."""
         return sum(len(line.waiters) for line in self._lines.values())
 
+    def lines(self) -> dict[str, tuple[int, int]]:
+        """Client → how many of its requests run, how many wait."""
+        return {name: (line.running, len(line.waiters)) for name, line in self._lines.items()}
+
     async def enter(self, client: str, size: float, share: Share) -> None:
         """Wait for a place. `size` is how much the request asks for, in any one unit.
 

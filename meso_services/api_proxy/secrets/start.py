@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from meso_services.api_proxy.secrets.box import device_key
+from meso_services.api_proxy.secrets.current import use
 from meso_services.api_proxy.secrets.protection import protection
 from meso_services.api_proxy.secrets.store import SecretStore
 from meso_services.runtime.context import Context
@@ -23,6 +24,7 @@ def secrets_of(context: Context[Any]) -> SecretStore:
     path = context.paths.private(context.service) / "secrets" / "secrets.sealed"
     store = context.kept.get("secrets", lambda: SecretStore(path, device_key()))
     store.read()
+    use(store)
     return store
 
 
