@@ -12,7 +12,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,15 @@ _EMPTY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class CallLimits:
-    """Limits of one call: bytes of memory, number of processes and threads."""
+    """Limits of one call: bytes of memory, number of processes, processor time in percent of one.
+
+    `io_weight` is its share of the disk when others want it, too (1 to 10000, normal is 100).
+    """
 
     memory: int
     tasks: int
+    cpu: int = 100
+    io_weight: int = 50
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,35 @@ class Call:
 
     path: Path
 
-    def wrap(self, argv: Sequence[str]) -> list[str]:
-        """The command that enters the group and then becomes `argv`.
+    def kill(self) -> None:
+        """Kill everything in the group at once, whatever it has forked."""
+        with contextlib.suppress(OSError):
+            _write(self.path / "cgroup.kill", "1")
 
-        The program is inside before it starts; nothing it does can come first.
-        """
-        enter = 'echo 0 > "$0/cgroup.procs" && exec "$@"'
-        return ["/bin/sh", "-c", enter, str(self.path), *argv]
+    def violations(self) -> list[str]:
+        """Limits that were met: `oom`, `tasks`."""
+        found = []
+        if self._counted("memory.events", "oom_kill") or self._counted(
+            "memory.events", "oom_group_kill"
+        ):
+            found.append("oom")
+        if self._counted("pids.events", "max"):
+            found.append("tasks")
+        return found
+
+    def memory_peak(self) -> int | None:
+        """Most bytes that were used at once, or None on a kernel that does not say."""
+        try:
+            return int((self.path / "memory.peak").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _counted(self, file: str, key: str) -> int:
+        try:
+            lines = (self.path / file).read_text().splitlines()
+        except OSError:
+            return 0
+        return next((int(line.split()[1]) for line in lines if line.split()[0] == key), 0)
 
 
 @dataclass(frozen=True)
@@ -72,8 +99,9 @@ class Subtree:
             _write(group / "memory.max", str(limits.memory))
             _write(group / "memory.oom.group", "1")
             _write(group / "pids.max", str(limits.tasks))
-            with contextlib.suppress(OSError):  # absent on a kernel without swap
-                _write(group / "memory.swap.max", "0")
+            _optional(group / "memory.swap.max", "0")  # absent on a kernel without swap
+            _optional(group / "cpu.max", f"{limits.cpu * 1000} 100000")
+            _optional(group / "io.weight", f"default {limits.io_weight}")
         except OSError as error:
             _remove(group)
             raise _unavailable(group, error) from None
@@ -139,6 +167,11 @@ def _remove(group: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _optional(path: Path, value: str) -> None:
+    if path.exists():
+        _write(path, value)
 
 
 def _write(path: Path, value: str) -> None:

@@ -9,20 +9,26 @@ from typing import Any
 
 from meso_services.runtime.errors import MesoError
 from meso_services.runtime.health import Check, Finding, in_thread
-from meso_services.tool_executor.sandbox import INSIDE, Sandbox
-from meso_services.tool_executor.workspaces import Workspaces
+from meso_services.tool_executor.parts import Parts
+from meso_services.tool_executor.running import Program, run
+from meso_services.tool_executor.sandbox import Sandbox
+from meso_services.tool_executor.walls import INSIDE, Walls
 
 _GOOD_SECONDS = 30.0
 _MAY_SEE = {"bin", "lib", "lib64", "tools", "usr", "workspace"}
 
 
-def checks(sandbox: Sandbox, workspaces: Workspaces) -> list[Check]:
-    """The sandbox starts; limits are there; deep: it isolates, and a file is read in it."""
+def checks(parts: Parts) -> list[Check]:
+    """The sandbox starts; limits and audit are there; deep: it isolates, and files are used."""
+    sandbox, audit = parts.sandbox, parts.engine.audit
     return [
         Check("sandbox", Remembered(sandbox)),
         Check("limits", in_thread(lambda: _limits(sandbox)), required=False),
-        Check("isolation", lambda: _isolates(sandbox), deep=True),
-        Check("read", lambda: _reads(sandbox, workspaces), deep=True),
+        Check(
+            "audit", in_thread(lambda: Finding(not audit.problem, audit.problem)), required=False
+        ),
+        Check("isolation", lambda: _isolates(parts), deep=True),
+        Check("read", lambda: _reads(parts), deep=True),
     ]
 
 
@@ -40,13 +46,14 @@ class Remembered:
         """Say whether a sandbox can be made."""
         if time.monotonic() < self._good_until:
             return Finding(True)
+        walls, program = Walls(INSIDE, full=True), Program(["/usr/bin/true"], seconds=15)
         try:
-            outcome = await self._sandbox.run(["/usr/bin/true"], INSIDE)
+            ran = await run(self._sandbox, walls, program, lambda *_: None)
         except MesoError as error:
-            return Finding(False, error.message)
-        if outcome.code == 0:
+            return Finding(False, f"{error.message} {error.detail.get('said', '')}".strip())
+        if ran.code == 0:
             self._good_until = time.monotonic() + _GOOD_SECONDS
-        return Finding(outcome.code == 0, outcome.stderr.decode(errors="replace").strip()[-500:])
+        return Finding(ran.code == 0, ran.stderr.text().strip()[-500:])
 
 
 def _limits(sandbox: Sandbox) -> Finding:
@@ -55,9 +62,10 @@ def _limits(sandbox: Sandbox) -> Finding:
     return Finding(True, str(sandbox.subtree.path))
 
 
-async def _isolates(sandbox: Sandbox) -> Finding:
+async def _isolates(parts: Parts) -> Finding:
     try:
-        seen = await sandbox.ask(INSIDE, {"tool": "probe"})
+        place = parts.workspaces.for_health(b"")
+        seen = await parts.engine.toolbox.helpers.ask(place, {"tool": "probe"})
     except MesoError as error:
         return Finding(False, f"{error.message} {error.detail.get('said', '')}".strip())
     faults = _faults(seen)
@@ -74,17 +82,19 @@ def _faults(seen: dict[str, Any]) -> list[str]:
         faults.append(f"the sandbox can write {', '.join(seen['writable'])}")
     if not seen["namespaces_refused"]:
         faults.append("the sandbox can make further user namespaces")
+    if not seen["filtered"]:
+        faults.append("no filter of system calls is loaded")
     return faults
 
 
-async def _reads(sandbox: Sandbox, workspaces: Workspaces) -> Finding:
+async def _reads(parts: Parts) -> Finding:
     word = secrets.token_hex(8)
     try:
-        place: Path = workspaces.for_health(f"{word}\n".encode())
+        place: Path = parts.workspaces.for_health(f"{word}\n".encode())
         request = {"tool": "read", "path": "probe.txt", "offset": 1, "limit": 1}
-        found = await sandbox.ask(place, request)
+        found = await parts.engine.toolbox.helpers.ask(place, request)
     except MesoError as error:
         return Finding(False, error.message)
     except OSError as error:
-        return Finding(False, f"cannot write {workspaces.directory}: {error.strerror}")
+        return Finding(False, f"cannot write {parts.workspaces.directory}: {error.strerror}")
     return Finding(found["lines"] == [word])

@@ -1,61 +1,65 @@
-"""The program that the sandbox starts: one request on stdin, one answer on stdout, both JSON.
+"""The program that stays in a workspace's sandbox: requests on stdin, answers on stdout.
 
-An answer is `{"ok": …}` or `{"refused": {"code", "message"}}`. Anything else means that
-the sandbox failed.
+A message is its length in decimal, a line feed, and that many bytes of JSON. An answer is
+`{"ok": …}` or `{"refused": {"code", "message"}}`. Anything else means that the sandbox failed.
+It runs no program and nothing that an agent has written.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 
-from meso_services.tool_executor.inside.opening import Refused, open_file
+from meso_services.tool_executor.inside.changing import edit, write
+from meso_services.tool_executor.inside.opening import Place, Refused, open_file, refusal
 from meso_services.tool_executor.inside.reading import read_range
 
 WORKSPACE = "/workspace"
+Request = dict[str, object]
 
 
 def main() -> None:
-    """Answer the one request."""
-    request = json.load(sys.stdin)
-    _limit(request["seconds"])
+    """Answer requests until there are no more."""
+    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    while head := incoming.readline(32):
+        answer = _answer(json.loads(incoming.read(int(head))))
+        data = json.dumps(answer).encode()
+        outgoing.write(b"%d\n%s" % (len(data), data))
+        outgoing.flush()
+
+
+def _answer(request: Request) -> dict[str, object]:
     try:
-        answer = {"ok": _read(request) if request["tool"] == "read" else _probe()}
+        return {"ok": _WORK[str(request["tool"])](request)}
     except Refused as refused:
-        answer = {"refused": {"code": refused.code, "message": refused.message}}
-    json.dump(answer, sys.stdout)
+        return {"refused": {"code": refused.code, "message": refused.message}}
+    except OSError as error:
+        found = refusal(error, str(request.get("path", "")))
+        return {"refused": {"code": found.code, "message": found.message}}
 
 
-def _limit(seconds: int) -> None:
-    """Limits that hold where there is no cgroup, too. They can't be raised again."""
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-
-
-def _read(request: dict[str, object]) -> dict[str, object]:
+def _read(request: Request) -> dict[str, object]:
     path, offset, limit, most = (request[k] for k in ("path", "offset", "limit", "max_bytes"))
     if not (isinstance(path, str) and isinstance(offset, int)):
         raise TypeError("path and offset")
     if not (isinstance(limit, int) and isinstance(most, int)):
         raise TypeError("limit and max_bytes")
-    descriptor, walked = open_file(WORKSPACE, path)
+    descriptor, walked = open_file(WORKSPACE, path, request.get("expected"))
     return {"path": f"{WORKSPACE}/{walked}", **read_range(descriptor, offset, limit, most)}
 
 
-def _probe() -> dict[str, object]:
+def _probe(_request: Request) -> dict[str, object]:
     """What can be seen and done from in here; the deep health check judges it."""
     import socket  # noqa: PLC0415 - a read should not wait for what only the probe needs
 
     return {
         "root": sorted(os.listdir("/")),  # noqa: PTH208
         "interfaces": [name for _, name in socket.if_nameindex()],
-        "writable": [place for place in ("/", "/usr", WORKSPACE) if os.access(place, os.W_OK)],
+        "writable": [place for place in ("/", "/usr", "/tools") if os.access(place, os.W_OK)],
         "pid": os.getpid(),
         "namespaces_refused": not _can_make_namespace(),
+        "filtered": _is_filtered(),
     }
 
 
@@ -64,3 +68,25 @@ def _can_make_namespace() -> bool:
 
     clone_newuser = 0x10000000
     return bool(ctypes.CDLL(None).unshare(clone_newuser) == 0)
+
+
+def _is_filtered() -> bool:
+    """Whether the system call filter is loaded: `PR_GET_SECCOMP` says 2."""
+    import ctypes  # noqa: PLC0415
+
+    return bool(ctypes.CDLL(None).prctl(21, 0, 0, 0, 0) == 2)
+
+
+def _resolve(request: Request) -> dict[str, object]:
+    """Where a path leads, below the workspace, with links resolved. It need not be there."""
+    with Place(WORKSPACE, str(request["path"]), lenient=True) as place:
+        return {"path": place.path}
+
+
+_WORK = {
+    "resolve": _resolve,
+    "read": _read,
+    "write": lambda request: write(WORKSPACE, request),
+    "edit": lambda request: edit(WORKSPACE, request),
+    "probe": _probe,
+}

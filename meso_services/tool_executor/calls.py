@@ -1,0 +1,175 @@
+"""Calls: from the request to the result, with what the policy, an operator and the audit say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from meso_services.contract import tools as wire
+from meso_services.contract.common import ErrorInfo
+from meso_services.contract.tools_policy import Decision
+from meso_services.runtime.errors import MesoError
+
+_REPLAY_BYTES = 1 << 20
+FINAL = frozenset({"completed", "failed", "refused", "cancelled"})
+
+
+def now() -> str:
+    """ISO 8601 in UTC."""
+    time = datetime.datetime.now(datetime.UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Call:
+    """One call while it runs, and for a while afterwards."""
+
+    request: wire.CallRequest
+    uid: int | None
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    state: wire.CallState = "waiting"
+    asked_at: str = field(default_factory=now)
+    ended_at: str | None = None
+    decision: Decision | None = None
+    approval: str | None = None
+    result: dict[str, Any] | None = None
+    fault: MesoError | None = None
+    task: asyncio.Task[None] | None = None
+    _events: list[wire.CallEvent] = field(default_factory=list)
+    _kept: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _followers: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state in FINAL
+
+    def reply(self) -> wire.CallReply:
+        """The call as it is now."""
+        request, fault = self.request, self.fault
+        return wire.CallReply(
+            id=self.id,
+            session=request.session,
+            branch=request.branch,
+            tool=request.tool,
+            state=self.state,
+            background=request.background,
+            asked_at=self.asked_at,
+            ended_at=self.ended_at,
+            decision=self.decision,
+            approval=self.approval,
+            result=self.result,
+            error=fault and ErrorInfo(
+                code=fault.code, message=fault.message, hint=fault.hint, detail=fault.detail
+            ),
+        )  # fmt: skip
+
+    def output(self, stream: Any, text: str) -> None:
+        """A piece of output. Of a flood, whoever comes late sees only the beginning."""
+        self._kept += len(text)
+        if self._kept <= _REPLAY_BYTES or self._news_wanted:
+            self._say(wire.CallOutput(call_id=self.id, stream=stream, text=text))
+
+    @property
+    def _news_wanted(self) -> bool:
+        return self._followers > 0 and self._kept <= 64 * _REPLAY_BYTES
+
+    def change(self, state: wire.CallState, message: str = "") -> None:
+        """Another state, said to those who follow."""
+        self.state = state
+        if self.ended:
+            self.ended_at, self.approval = now(), None
+            self._say(wire.CallResult(call=self.reply()))
+        else:
+            self._say(
+                wire.CallProgress(
+                    call_id=self.id, state=state, message=message, approval=self.approval
+                )
+            )
+
+    def _say(self, event: wire.CallEvent) -> None:
+        self._events.append(event)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def follow(self) -> AsyncIterator[wire.CallEvent]:
+        """All events from the beginning, up to the result."""
+        yield wire.CallStarted(call_id=self.id)
+        place = 0
+        self._followers += 1
+        try:
+            while True:
+                news = self._news
+                while place < len(self._events):
+                    event = self._events[place]
+                    place += 1
+                    yield event
+                    if event.event == "result":
+                        return
+                await news.wait()
+        finally:
+            self._followers -= 1
+
+    async def wait(self) -> None:
+        """Return when it has ended."""
+        if self.task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self.task)
+
+
+class Calls:
+    """The calls that run, and the latest that have ended."""
+
+    def __init__(self, most_ended: int = 500) -> None:
+        self._calls: dict[str, Call] = {}
+        self._by_key: dict[tuple[int | None, str], Call] = {}
+        self._most_ended = most_ended
+
+    def known(self, uid: int | None, key: str | None, request: wire.CallRequest) -> Call | None:
+        """The call that was made under this key. Raises `idempotency.conflict`."""
+        found = self._by_key.get((uid, key)) if key else None
+        if found is not None and found.request != request:
+            raise MesoError(
+                "idempotency.conflict",
+                "this key was used for another call",
+                status=409,
+                hint="use a fresh key for each call",
+            )
+        return found
+
+    def add(self, call: Call, key: str | None) -> None:
+        """Remember a call; forget the oldest of those that have ended."""
+        self._calls[call.id] = call
+        if key:
+            self._by_key[call.uid, key] = call
+        ended = [one for one in self._calls.values() if one.ended]
+        for old in ended[: max(0, len(ended) - self._most_ended)]:
+            del self._calls[old.id]
+            self._by_key = {k: v for k, v in self._by_key.items() if v is not old}
+
+    def get(self, call: str) -> Call:
+        """A call by its id. Raises `tools.no_such_call`."""
+        if call not in self._calls:
+            raise MesoError(
+                "tools.no_such_call",
+                f"there is no call {call!r}",
+                status=404,
+                hint="GET /v1/calls lists those that run and the latest; the audit has all",
+            )
+        return self._calls[call]
+
+    def list(self, session: str | None) -> list[Call]:
+        """Newest first."""
+        found = [c for c in self._calls.values() if session in (None, c.request.session)]
+        return found[::-1]
+
+    async def cancel(self, call: Call) -> None:
+        """Stop a call; return when everything of it is gone."""
+        if call.task is not None and not call.task.done():
+            call.task.cancel()
+            await asyncio.wait([call.task])

@@ -1,0 +1,92 @@
+"""`[policy]` of the appliance's file. It is rendered into the generation as `policy/tools.json`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from meso_services.runtime.settings import Model, setting
+
+_NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
+FILE = "policy/tools.json"
+
+
+class Rule(Model):
+    """`[[policy.rules]]`: all conditions that are given must fit."""
+
+    name: str = setting(pattern=_NAME, description="The rule's name, shown with each decision.")
+    decision: Literal["allow", "ask", "deny"] = setting(
+        description="What happens: it runs, an operator is asked, or it is refused."
+    )
+    reason: str = setting(
+        "", max_length=300, description="Shown to the agent and in the audit with the decision."
+    )
+    tools: tuple[str, ...] = setting(
+        (),
+        description="Tools that it is about; `*` stands for any characters. Empty: all.",
+        examples=[["bash"]],
+    )
+    commands: tuple[str, ...] = setting(
+        (),
+        description=(
+            "Commands of a shell line, word by word. `*` stands for any characters of a word, "
+            "and as the last word for any further words."
+        ),
+        examples=[["git push *"]],
+    )
+    paths: tuple[str, ...] = setting(
+        (),
+        description="Files below the workspace. `*` stays in a directory, `**` does not.",
+        examples=[["secrets/**", "*.pem"]],
+    )
+    hosts: tuple[str, ...] = setting(
+        (),
+        description="Hosts that a call asks for, with a port (443 if there is none).",
+        examples=[["pypi.org", "*.example.org:8443"]],
+    )
+    shapes: tuple[Literal["destructive", "unknown"], ...] = setting(
+        (), description="What a shell line looks like: destructive, or not to be understood."
+    )
+    sessions: tuple[str, ...] = setting((), description="Sessions, as `tools`. Empty: all.")
+    branches: tuple[str, ...] = setting((), description="Branches, as `tools`. Empty: all.")
+
+
+class Policy(Model):
+    """What agents may do with tools."""
+
+    default: Literal["allow", "ask", "deny"] = setting(
+        "ask", description="For a tool that no rule names."
+    )
+    unknown: Literal["ask", "deny"] = setting(
+        "ask", description="For a shell line that cannot be understood, unless a rule says more."
+    )
+    ask_seconds: int = setting(
+        300, ge=1, le=86_400, description="Seconds that an operator has to answer. Then it is no."
+    )
+    without: tuple[str, ...] = setting(
+        (),
+        description="Shipped rules that do not count here; `meso policy show` lists them.",
+        examples=[["destructive"]],
+    )
+    rules: tuple[Rule, ...] = setting((), description="The operator's own rules.")
+
+
+SHIPPED: tuple[Rule, ...] = (
+    Rule(
+        name="destructive",
+        decision="deny",
+        reason="Denied (destructive)",
+        shapes=("destructive",),
+    ),
+    Rule(
+        name="workspace-tools",
+        decision="allow",
+        reason="it stays in the workspace's sandbox",
+        tools=("read", "write", "edit", "bash"),
+    ),
+    Rule(
+        name="custom-tools",
+        decision="allow",
+        reason="the operator's own tools",
+        tools=("custom:*",),
+    ),
+)
