@@ -17,6 +17,7 @@ from meso_services.config.services import Services
 from meso_services.config.storage import Storage
 from meso_services.config.users import Users
 from meso_services.runtime.settings import Model, setting, table
+from meso_services.tool_executor.policy.settings import Policy
 
 SCHEMA = 1
 
@@ -52,6 +53,7 @@ class Appliance(Model):
     storage: Storage = table(Storage, "Partition sizes, written when the disk is flashed.")
     boot: Boot = table(Boot, "The boot menu.")
     journal: Journal = table(Journal, "The system's journal.")
+    policy: Policy = table(Policy, "What agents may do with tools.")
     services: Services = table(Services, "Settings of each service.")
 
     @field_validator("system")

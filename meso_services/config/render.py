@@ -11,6 +11,7 @@ from meso_services.config.hostfiles.network import render_network
 from meso_services.config.hostfiles.nftables import render_nftables, render_nftables_ssh
 from meso_services.config.hostfiles.units import render_units
 from meso_services.config.journal import Journal
+from meso_services.tool_executor.policy.settings import FILE as POLICY_FILE
 
 
 def render(appliance: Appliance) -> dict[str, str]:
@@ -19,6 +20,7 @@ def render(appliance: Appliance) -> dict[str, str]:
         **_config(appliance),
         **_host(appliance),
         **{f"units.d/{name}": text for name, text in render_units(appliance.services).items()},
+        POLICY_FILE: as_json(appliance.policy.render()),
         "policy/network.json": as_json({"schema": 1, "may_reach_network": MAY_REACH_NETWORK}),
     }
 

@@ -23,6 +23,8 @@ Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, str], None]
 _CHUNK = 64 << 10
 _GUARD_SECONDS = 0.1
+# The first process of the namespace. bubblewrap's own would run without the filter of calls.
+_FIRST = ("/bin/sh", "-c", '"$@"; exit $?', "first")
 _BAD_CALL = 128 + signal.SIGSYS
 _GRACE_SECONDS = 5.0
 
@@ -93,7 +95,7 @@ async def run(sandbox: Sandbox, walls: Walls, program: Program, on_output: OnOut
             with os.fdopen(told, "wb") as writing:
                 child = sandbox.start(
                     walls,
-                    program.argv,
+                    [*_FIRST, *program.argv],
                     group,
                     more=("--json-status-fd", str(told)),
                     pass_fds=(told,),

@@ -19,7 +19,7 @@ from meso_services.runtime import process
 from meso_services.runtime.errors import MesoError
 from meso_services.tool_executor import seccomp
 from meso_services.tool_executor.cgroups import Call, CallLimits, Subtree
-from meso_services.tool_executor.walls import Walls, arguments, data_descriptors
+from meso_services.tool_executor.walls import Walls, arguments, data_descriptors, memory
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,9 @@ class Sandbox:
         """
         if self.fault is not None:
             raise self.fault
-        with _descriptors(walls) as (data, filtered):
-            argv = [*arguments(walls, data, filtered), *more, "--", *program]
+        with _descriptors(walls, more) as (options, inherited):
+            # By a descriptor: the command line of the sandbox's first process can be read in it.
+            argv = [walls.bwrap, "--args", str(options), "--", *program]
             try:
                 return process.start(
                     self._entered(argv, group),
@@ -92,7 +93,7 @@ class Sandbox:
                     stdin=stdin,
                     stdout=stdout,
                     stderr=stderr,
-                    pass_fds=(*data.values(), filtered, *pass_fds),
+                    pass_fds=(options, *inherited, *pass_fds),
                     detach=True,
                 )
             except process.CommandError as error:
@@ -115,13 +116,15 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def _descriptors(walls: Walls) -> Iterator[tuple[dict[str, int], int]]:
+def _descriptors(walls: Walls, more: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
+    """A descriptor of bubblewrap's options, and those that the options refer to."""
     data = data_descriptors(walls)
     handles = list(data.values())
     try:
-        filtered = seccomp.descriptor()
-        handles.append(filtered)
-        yield data, filtered
+        handles.append(seccomp.descriptor())
+        words = [*arguments(walls, data, handles[-1]), *more]
+        handles.append(memory("\0".join(words).encode() + b"\0"))
+        yield handles[-1], handles[:-1]
     finally:
         for handle in handles:
             os.close(handle)

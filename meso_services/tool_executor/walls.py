@@ -14,8 +14,9 @@ TOOLS = "/tools"
 INSIDE = Path(__file__).parent / "inside"
 PACKAGE = f"{TOOLS}/meso_services/tool_executor/inside"
 # What programs need of the system, and nothing that says something about this appliance.
+LEAST = ("/usr/bin", "/usr/lib", "/usr/lib64")
 SYSTEM = (
-    *("/usr/bin", "/usr/lib", "/usr/lib64", "/etc/alternatives", "/etc/ld.so.cache"),
+    *(*LEAST, "/etc/alternatives", "/etc/ld.so.cache"),
     *("/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/share/git-core", "/usr/share/perl"),
     *("/usr/share/perl5", "/usr/share/zoneinfo", "/usr/share/terminfo", "/usr/share/misc"),
 )
@@ -57,20 +58,22 @@ class Walls:
     scratch: int = 64 << 20
     binds: Sequence[tuple[Path, str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    system: Sequence[str] = SYSTEM
     bwrap: str = BWRAP
 
 
 def arguments(walls: Walls, data: Mapping[str, int], seccomp: int) -> list[str]:
-    """bubblewrap's argument list. `data` and `seccomp` are descriptors that it reads."""
+    """bubblewrap's options. `data` and `seccomp` are descriptors that it reads."""
     return [
-        walls.bwrap,
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"),
         *("--unshare-uts", "--unshare-cgroup-try", "--disable-userns"),
-        *("--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *("--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"),
         *_environment(walls),
-        *(part for path in walls.system for part in ("--ro-bind-try", path, path)),
+        *(
+            part
+            for path in (SYSTEM if walls.full else LEAST)
+            for part in ("--ro-bind-try", path, path)
+        ),
         *("--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib"),
         *("--symlink", "usr/lib64", "/lib64"),
         *(part for path, fd in data.items() for part in ("--ro-bind-data", str(fd), path)),
@@ -92,6 +95,9 @@ def _devices(walls: Walls) -> Iterator[str]:
     if not walls.full:
         return
     yield from ("--proc", "/proc", "--dev", "/dev")
+    # For a service that runs as root, the kernel's settings ask for the user id alone.
+    for place in ("sys", "sysrq-trigger", "irq", "bus", "fs"):
+        yield from ("--ro-bind-try", f"/proc/{place}", f"/proc/{place}")
     # bubblewrap's /dev is a tmpfs without a size, and may be written to. Nothing needs that.
     yield from ("--size", str(1 << 20), "--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108
     yield from ("--remount-ro", "/dev")
@@ -100,10 +106,11 @@ def _devices(walls: Walls) -> Iterator[str]:
 
 def data_descriptors(walls: Walls) -> dict[str, int]:
     """A descriptor for each file that the sandbox gets in /etc; the caller closes them."""
-    return {path: _memory(content) for path, content in _FILES.items()} if walls.full else {}
+    return {path: memory(content) for path, content in _FILES.items()} if walls.full else {}
 
 
-def _memory(content: bytes) -> int:
+def memory(content: bytes) -> int:
+    """A readable descriptor of `content`, at its beginning."""
     handle = os.memfd_create("sandbox", os.MFD_CLOEXEC)
     os.write(handle, content)
     os.lseek(handle, 0, os.SEEK_SET)

@@ -5,9 +5,9 @@
 import ../service.nix {
   id = "tool-executor";
   description = "MESO tool executor";
-  state = [ "/meso/workspaces" "/meso/scratchpad" ];
+  state = [ "/meso/workspaces" "/meso/scratchpad" "/var/lib/meso/tool-executor" ];
   memoryMax = "2G"; # the tools' memory counts here
-  tasksMax = 512; # and so do their processes
+  tasksMax = 1536; # and so do their processes
   service = {
     # One cgroup per call under a subtree of its own; the service itself lives in
     # a leaf, since a cgroup with children may hold no process.

@@ -76,6 +76,8 @@ def failures(made: list[dict[str, Any]], *, cgroups: bool) -> list[str]:
 
 def _wrong(one: dict[str, Any], cgroups: bool) -> list[str]:
     attempt, wrong = one["attempt"], []
+    if attempt.get("cgroup") and not cgroups:
+        return []  # what holds it back is not there
     for call in one["calls"]:
         result = call["result"] or (call["error"] or {}).get("detail", {})
         if "ESCAPED" in str(result.get("stdout", "")):
@@ -84,17 +86,19 @@ def _wrong(one: dict[str, Any], cgroups: bool) -> list[str]:
         if kinds[:1] != ["call"] or kinds[-1:] != ["result"]:
             wrong.append(f"the audit has only {kinds}")
     met = attempt.get("met")
-    if met and (cgroups or not attempt.get("cgroup")) and met not in _met(one["records"]):
+    if met and met not in _met(one["records"]):
         wrong.append(f"the audit does not show {met!r}: {_met(one['records'])}")
-    if attempt.get("raw_audit") and any("\x1b" in json.dumps(r, ensure_ascii=False) or "\n" in
-                                        r["data"].get("summary", "") for r in one["records"]):  # fmt: skip
+    summaries = [r["data"].get("summary", "") for r in one["records"]]
+    if attempt.get("raw_audit") and any(set(text) & {"\x1b", "\n"} for text in summaries):
         wrong.append("the audit holds what a terminal would obey")
     return wrong
 
 
 def _met(records: list[dict[str, Any]]) -> set[str]:
     violations = {r["data"]["code"] for r in records if r["kind"] == "violation"}
-    decisions = {r["data"].get("decision", {}).get("verdict") for r in records if r["kind"] == "call"}
+    decisions = {
+        r["data"].get("decision", {}).get("verdict") for r in records if r["kind"] == "call"
+    }
     return violations | {each for each in decisions if each}
 
 

@@ -250,7 +250,7 @@ def test_a_call_that_takes_too_long_is_stopped(service: Any) -> None:
 def test_deep_health_proves_the_sandbox(executor: Any) -> None:
     health = executor.client.get("/healthz?deep=1").json()
     found = {check["name"]: check for check in health["checks"]}
-    assert {"sandbox", "limits", "isolation", "read"} == set(found)
+    assert {"sandbox", "limits", "audit", "isolation", "read"} == set(found)
     for name in ("sandbox", "isolation", "read"):
         assert found[name]["ok"], found[name]
 
