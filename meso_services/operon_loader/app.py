@@ -8,7 +8,8 @@ from fastapi import FastAPI
 
 from meso_services.operon_loader.health import checks
 from meso_services.operon_loader.holder import Holder, Source
-from meso_services.operon_loader.routes import identity, operons, zooids
+from meso_services.operon_loader.remote import Remote
+from meso_services.operon_loader.routes import changes, identity, operons, zooids
 from meso_services.operon_loader.settings import Settings
 from meso_services.runtime.app import application
 from meso_services.runtime.context import Context
@@ -20,10 +21,13 @@ def build(context: Context[Settings]) -> FastAPI:
     # A reload makes another holder while requests still run on the old one.
     lock = context.kept.get("identity", threading.Lock)
     holder = Holder(Source.of(context.paths, context.settings.budget_tokens), lock)
-    app = application(context, title="MESO operon loader", checks=checks(holder))
+    paths, settings = context.paths, context.settings
+    remote = Remote(settings.registry, paths.operons, paths.run)
+    app = application(context, title="MESO operon loader", checks=checks(holder, remote))
     identity.add_routes(app, holder, context.generation)
     zooids.add_routes(app, holder)
-    operons.add_routes(app, holder)
+    operons.add_routes(app, holder, remote)
+    changes.add_routes(app, holder, remote)
     return app
 
 

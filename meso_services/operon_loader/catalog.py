@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from meso_services.genome.compare import Change, compare
 from meso_services.genome.load import Loaded
@@ -10,6 +11,7 @@ from meso_services.genome.match import Match, Matcher, failed_tests
 from meso_services.genome.models import Operon
 from meso_services.genome.situation import Situation
 from meso_services.operon_loader.zooids import Zooids
+from meso_services.registry.listing import Entry
 from meso_services.runtime.errors import MesoError
 
 
@@ -18,7 +20,7 @@ class Catalog:
     """Everything read, never changed afterwards. A change or a reload makes another one.
 
     `loaded` is effective, `declared` the generation as it is; `copies` are the instance's
-    zooids (None where it keeps none).
+    zooids (None where it keeps none), `lazy` the approvals of operons whose text is not here.
     """
 
     loaded: Loaded
@@ -26,6 +28,7 @@ class Catalog:
     budget_tokens: int
     declared: Loaded
     copies: Zooids | None
+    lazy: Mapping[str, Entry] = field(default_factory=dict)
 
     def require_hash(self) -> str:
         """The identity hash. Raises `identity.unavailable` when there is none."""

@@ -38,17 +38,17 @@ class Change(BaseModel):
 
 
 def apply(
-    directory: Path, name: str, place: str, files: Mapping[str, bytes] | None, what: str
+    directory: Path, name: str, place: str, new: Mapping[str, bytes] | None, what: str
 ) -> Change:
-    """Put `files` (or, for None, nothing) at `place` below `directory`. Raises OSError.
+    """Put `new` (or, for None, nothing) at `place` below `directory`. Raises OSError.
 
     `place` is a folder's name, or the path of one file: then `files` has the one key "".
     """
     durable.make_directories(directory / HISTORY, below=directory)
     here = directory / HISTORY / _next_id(directory)
     here.mkdir(mode=0o750)
-    if files is not None:
-        _stage(here / "new", files)
+    if new is not None:
+        _stage(here / "new", new)
     had = (directory / place).exists()
     change = Change(
         id=here.name,
@@ -56,7 +56,7 @@ def apply(
         name=name,
         place=place,
         had=had,
-        has=files is not None,
+        has=new is not None,
         at=datetime.now(UTC),
         state="prepared",
     )
@@ -67,14 +67,26 @@ def apply(
 
 def undo(directory: Path, change: Change) -> Change:
     """Put back what a change replaced, as a change of its own. Raises OSError."""
-    old = directory / HISTORY / change.id / "old"
-    files = None
-    if change.had:
-        files = {"": old.read_bytes()} if old.is_file() else _tree(old)
-    done = apply(directory, change.name, change.place, files, f"undo of {change.what}")
+    before = old(directory, change)
+    done = apply(directory, change.name, change.place, before, f"undo of {change.what}")
     _record(directory / HISTORY / change.id, change.model_copy(update={"state": "undone"}))
     _record(directory / HISTORY / done.id, done.model_copy(update={"state": "undone"}))
     return done
+
+
+def old(directory: Path, change: Change) -> dict[str, bytes] | None:
+    """What a change replaced; None when there was nothing. Raises OSError."""
+    return files(directory / HISTORY / change.id / "old") if change.had else None
+
+
+def files(place: Path) -> dict[str, bytes] | None:
+    """A folder's files by path, or one file under the key ""; None for what is not there."""
+    if place.is_file():
+        return {"": place.read_bytes()}
+    if not place.is_dir():
+        return None
+    paths = [Path(folder, name) for folder, _, names in os.walk(place) for name in names]
+    return {str(path.relative_to(place)): path.read_bytes() for path in paths}
 
 
 def last(directory: Path) -> Change | None:
@@ -120,20 +132,15 @@ def _finish(directory: Path, change: Change) -> Change:
     return done
 
 
-def _stage(place: Path, files: Mapping[str, bytes]) -> None:
-    if list(files) == [""]:
-        durable.write(place, files[""])
+def _stage(place: Path, new: Mapping[str, bytes]) -> None:
+    if list(new) == [""]:
+        durable.write(place, new[""])
         return
     place.mkdir(mode=0o750)
-    for name, raw in files.items():
+    for name, raw in new.items():
         durable.make_directories((place / name).parent, below=place)
         durable.write(place / name, raw)
     durable.flush_directory(place)
-
-
-def _tree(place: Path) -> dict[str, bytes]:
-    paths = [Path(folder, name) for folder, _, names in os.walk(place) for name in names]
-    return {str(path.relative_to(place)): path.read_bytes() for path in paths}
 
 
 def _record(here: Path, change: Change) -> None:

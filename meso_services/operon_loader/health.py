@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from meso_services.operon_loader.catalog import Catalog
 from meso_services.operon_loader.holder import Holder
+from meso_services.operon_loader.remote import Remote
 from meso_services.runtime.health import Check, Finding, in_thread
 
 
-def checks(holder: Holder) -> list[Check]:
+def checks(holder: Holder, remote: Remote) -> list[Check]:
     """Identity whole, every part loads, no conflict waits; deep: operons pass their tests."""
     return [
         Check("identity", in_thread(lambda: _identity(holder.catalog))),
         Check("parts", in_thread(lambda: _parts(holder.catalog)), required=False),
         Check("zooids", in_thread(lambda: _zooids(holder.catalog)), required=False),
+        Check("registry", in_thread(lambda: _registry(holder.catalog, remote)), required=False),
         Check("triggers", in_thread(lambda: _triggers(holder.catalog)), deep=True, required=False),
     ]
 
@@ -37,6 +39,17 @@ def _zooids(catalog: Catalog) -> Finding:
         return Finding(True, f"{len(catalog.local())} files differ from the generation's")
     said = [f"{copy.file} {copy.reason}; see `meso identity conflicts`" for copy in conflicts]
     return Finding(False, _first(said))
+
+
+def _registry(catalog: Catalog, remote: Remote) -> Finding:
+    """Nobody is asked: only lazy operons need the registry while the service runs."""
+    url = remote.settings.url
+    if not catalog.lazy:
+        return Finding(True, url or "none is configured")
+    if remote.known() is None:
+        names = ", ".join(sorted(catalog.lazy))
+        return Finding(False, f"not verified within cache_hours, so these may not load: {names}")
+    return Finding(True, url)
 
 
 def _triggers(catalog: Catalog) -> Finding:

@@ -55,7 +55,8 @@ class Holder:
         effective = overlay(loaded, self._own(copies, generation))
         matcher = Matcher(effective.operons)
         matcher.warm()
-        return Catalog(effective, matcher, self.source.budget_tokens, loaded, copies)
+        lazy = {pin.head.name: pin for pin in own.pins(self.source.operons, [])}
+        return Catalog(effective, matcher, self.source.budget_tokens, loaded, copies, lazy)
 
     def _copies(self, generation: Path) -> zooids.Zooids | None:
         """The instance's zooids, brought up to the generation; None where it keeps none."""

@@ -10,11 +10,14 @@ from meso_services.contract import identity as wire
 from meso_services.genome.budget import Match
 from meso_services.genome.situation import Situation
 from meso_services.operon_loader import views
+from meso_services.operon_loader.catalog import Catalog
 from meso_services.operon_loader.holder import Holder
+from meso_services.operon_loader.remote import Remote
+from meso_services.operon_loader.texts import text_of, with_texts
 from meso_services.runtime.app import errors
 
 
-def add_routes(app: FastAPI, holder: Holder) -> None:
+def add_routes(app: FastAPI, holder: Holder, remote: Remote) -> None:
     """Add them to the service's application."""
 
     @app.get("/v1/operons")
@@ -29,34 +32,35 @@ def add_routes(app: FastAPI, holder: Holder) -> None:
             problems=tuple(views.problem(problem) for problem in loaded.problems),
         )
 
-    @app.get("/v1/operons/{name}", responses=errors(404))
+    @app.get("/v1/operons/{name}", responses=errors(404, 502))
     def operon(name: str) -> wire.Operon:
-        """One operon with its text."""
+        """One operon with its text; that of a lazy one is brought from the registry."""
         catalog = holder.catalog
         found = catalog.operon(name)
         origin = catalog.loaded.origins.get(name, "generation")
-        return wire.Operon(**dict(views.summary(found, origin)), text=found.text)
+        text = text_of(catalog, name, remote)
+        return wire.Operon(**dict(views.summary(found, origin)), text=text)
 
     @app.post("/v1/operons/match")
     def match(request: wire.MatchRequest) -> wire.MatchReply:
         """Which operons a situation loads, and why. The same always gives the same answer."""
-        found, budget, notes = _match(holder, request)
+        found, budget, notes = _match(holder.catalog, request)
         return wire.MatchReply(**_reply(found, budget, notes))
 
     @app.post("/v1/operons/load")
     def load(request: wire.MatchRequest) -> wire.LoadReply:
         """The same, with the texts."""
-        found, budget, notes = _match(holder, request)
-        texts = tuple(
-            wire.LoadedText(
-                name=c.operon.head.name, version=c.operon.head.version, text=c.operon.text
-            )
-            for c in found.loaded
+        catalog = holder.catalog
+        wanted, budget, notes = _match(catalog, request)
+        found, texts = with_texts(catalog, wanted, remote)
+        shown = tuple(
+            wire.LoadedText(name=o.head.name, version=o.head.version, text=texts[o.head.name])
+            for o in (choice.operon for choice in found.loaded)
         )
-        return wire.LoadReply(**_reply(found, budget, notes), texts=texts)
+        return wire.LoadReply(**_reply(found, budget, notes), texts=shown)
 
 
-def _match(holder: Holder, request: wire.MatchRequest) -> tuple[Match, int, tuple[str, ...]]:
+def _match(catalog: Catalog, request: wire.MatchRequest) -> tuple[Match, int, tuple[str, ...]]:
     situation = Situation(
         text=request.text,
         files=request.files,
@@ -64,7 +68,7 @@ def _match(holder: Holder, request: wire.MatchRequest) -> tuple[Match, int, tupl
         tasks=request.tasks,
         now=request.now or datetime.now().astimezone(),
     )
-    found, budget = holder.catalog.match(situation, request.budget_tokens)
+    found, budget = catalog.match(situation, request.budget_tokens)
     return found, budget, ()
 
 
