@@ -41,6 +41,19 @@ def nothing(_parser: argparse.ArgumentParser) -> None:
     """For an action without arguments."""
 
 
+def on_this_appliance(verb: str, otherwise: str = "") -> None:
+    """Raises CliError elsewhere than on an appliance."""
+    from meso_cli.command import on_appliance  # noqa: PLC0415 (which imports every verb)
+
+    if not on_appliance():
+        hint = "Name one: --host USER@HOST, or --host vm:x86-minipc for a virtual machine"
+        raise CliError(
+            "cli.not_an_appliance",
+            f"this `meso {verb}` speaks to an appliance, and this computer is none.",
+            hint=f"{hint}; {otherwise}." if otherwise else f"{hint}.",
+        )
+
+
 @contextmanager
 def service(name: str) -> Iterator[Connection]:
     """A connection to the service of that name on this machine."""

@@ -114,9 +114,13 @@ VERBS: tuple[Verb, ...] = (
     Verb("session", "sessions and their entries", Where.APPLIANCE, "meso_cli.verbs.session"),
     Verb("task", "work to be done, and its order", Where.APPLIANCE, "meso_cli.verbs.task"),
     Verb("memory", "what the appliance remembers", Where.APPLIANCE, "meso_cli.verbs.memory"),
-    Verb("identity", "who the agent on it is", Where.APPLIANCE, "meso_cli.verbs.identity"),
+    Verb("identity", "who an agent is", Where.BOTH, "meso_cli.verbs.identity", ("runtime",)),
     Verb(
-        "operon", "which knowledge loads for which text", Where.APPLIANCE, "meso_cli.verbs.operon"
+        "operon",
+        "knowledge that loads when it is called for",
+        Where.BOTH,
+        "meso_cli.verbs.operon",
+        ("runtime",),
     ),
     Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
     Verb("secret", "the API keys that it uses", Where.APPLIANCE, "meso_cli.verbs.secret"),

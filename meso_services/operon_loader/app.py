@@ -11,6 +11,7 @@ from meso_services.operon_loader.holder import Holder, Source
 from meso_services.operon_loader.remote import Remote
 from meso_services.operon_loader.routes import changes, identity, operons, zooids
 from meso_services.operon_loader.settings import Settings
+from meso_services.operon_loader.similar import Similarity
 from meso_services.runtime.app import application
 from meso_services.runtime.context import Context
 from meso_services.runtime.service import Service
@@ -23,10 +24,11 @@ def build(context: Context[Settings]) -> FastAPI:
     holder = Holder(Source.of(context.paths, context.settings.budget_tokens), lock)
     paths, settings = context.paths, context.settings
     remote = Remote(settings.registry, paths.operons, paths.run)
+    similarity = Similarity(paths.run, settings.similarity_seconds)
     app = application(context, title="MESO operon loader", checks=checks(holder, remote))
     identity.add_routes(app, holder, context.generation)
     zooids.add_routes(app, holder)
-    operons.add_routes(app, holder, remote)
+    operons.add_routes(app, holder, remote, similarity)
     changes.add_routes(app, holder, remote)
     return app
 

@@ -8,29 +8,23 @@ from fastapi import FastAPI
 
 from meso_services.contract import identity as wire
 from meso_services.genome.budget import Match
+from meso_services.genome.show import identity as views
 from meso_services.genome.situation import Situation
-from meso_services.operon_loader import views
 from meso_services.operon_loader.catalog import Catalog
 from meso_services.operon_loader.holder import Holder
 from meso_services.operon_loader.remote import Remote
+from meso_services.operon_loader.similar import Similarity
 from meso_services.operon_loader.texts import text_of, with_texts
 from meso_services.runtime.app import errors
 
 
-def add_routes(app: FastAPI, holder: Holder, remote: Remote) -> None:
+def add_routes(app: FastAPI, holder: Holder, remote: Remote, similarity: Similarity) -> None:
     """Add them to the service's application."""
 
     @app.get("/v1/operons")
     def operons() -> wire.OperonsReply:
         """All operons without their texts, and the problems that kept others from loading."""
-        loaded = holder.catalog.loaded
-        return wire.OperonsReply(
-            operons=tuple(
-                views.summary(o, loaded.origins.get(o.head.name, "generation"))
-                for o in loaded.operons
-            ),
-            problems=tuple(views.problem(problem) for problem in loaded.problems),
-        )
+        return views.operons(holder.catalog.loaded)
 
     @app.get("/v1/operons/{name}", responses=errors(404, 502))
     def operon(name: str) -> wire.Operon:
@@ -44,39 +38,33 @@ def add_routes(app: FastAPI, holder: Holder, remote: Remote) -> None:
     @app.post("/v1/operons/match")
     def match(request: wire.MatchRequest) -> wire.MatchReply:
         """Which operons a situation loads, and why. The same always gives the same answer."""
-        found, budget, notes = _match(holder.catalog, request)
-        return wire.MatchReply(**_reply(found, budget, notes))
+        found, budget, notes = _match(holder.catalog, request, similarity)
+        return views.match(found, budget, notes)
 
     @app.post("/v1/operons/load")
     def load(request: wire.MatchRequest) -> wire.LoadReply:
         """The same, with the texts."""
         catalog = holder.catalog
-        wanted, budget, notes = _match(catalog, request)
+        wanted, budget, notes = _match(catalog, request, similarity)
         found, texts = with_texts(catalog, wanted, remote)
         shown = tuple(
             wire.LoadedText(name=o.head.name, version=o.head.version, text=texts[o.head.name])
             for o in (choice.operon for choice in found.loaded)
         )
-        return wire.LoadReply(**_reply(found, budget, notes), texts=shown)
+        return wire.LoadReply(**dict(views.match(found, budget, notes)), texts=shown)
 
 
-def _match(catalog: Catalog, request: wire.MatchRequest) -> tuple[Match, int, tuple[str, ...]]:
+def _match(
+    catalog: Catalog, request: wire.MatchRequest, similarity: Similarity
+) -> tuple[Match, int, tuple[str, ...]]:
+    similar, note = similarity.judge(catalog.matcher.similar(), request.text)
     situation = Situation(
         text=request.text,
         files=request.files,
         tools=request.tools,
         tasks=request.tasks,
         now=request.now or datetime.now().astimezone(),
+        similar=similar,
     )
     found, budget = catalog.match(situation, request.budget_tokens)
-    return found, budget, ()
-
-
-def _reply(found: Match, budget: int, notes: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "loaded": tuple(views.matched(choice) for choice in found.loaded),
-        "left_out": tuple(views.matched(choice) for choice in found.left_out),
-        "tokens": found.tokens,
-        "budget_tokens": budget,
-        "notes": notes,
-    }
+    return found, budget, (note,) if note else ()
