@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meso_host.setup import model as files
 from meso_services.contract.identity_hash import read_generation
 
 GENOME = Path(__file__).parents[2] / "genome"
@@ -154,7 +155,7 @@ def test_health_is_ok_with_the_starter_genome(loader: Any) -> None:
     health = loader.client.get("/healthz?deep=1").json()
     assert health["state"] == "ok"
     names = {check["name"] for check in health["checks"]}
-    assert names == {"identity", "parts", "zooids", "triggers"}
+    assert names == {"identity", "parts", "zooids", "registry", "triggers"}
 
 
 @pytest.fixture
@@ -275,3 +276,79 @@ def test_a_file_of_the_genome_can_be_read_and_none_outside(own_loader: Any) -> N
     for path in ("zooids/00-operator.md", "..%2f..%2fmanifest.json", "%2fetc%2fpasswd", ".git"):
         reply = get(f"/v1/genome/files/{path}")
         assert (reply.status_code, reply.json()["error"]["code"]) == (404, "identity.no_such_file")
+
+
+SIMILAR = """---
+name: plants
+version: v1
+description: For a test
+budget_tokens: 100
+triggers:
+  similar: {texts: [how to grow tomatoes and herbs], at_least: 0.35}
+---
+# Plants
+"""
+SIMILAR_TESTS = """loads:
+  - {text: "My basil plants need water", similar: true}
+  - {text: "Vegetables in the garden", similar: true}
+  - {text: "Planting seeds", similar: true}
+does_not_load: [hello, "17 * 23", Restart the proxy.]
+"""
+
+
+@pytest.fixture
+def plants(own_loader: Any, root: Path) -> Any:
+    folder = root / "meso/operons/plants"
+    folder.mkdir()
+    (folder / "OPERON.md").write_text(SIMILAR)
+    (folder / "tests.yaml").write_text(SIMILAR_TESTS)
+    own_loader.reload()
+    return own_loader
+
+
+def test_a_similar_meaning_loads_by_the_real_model(plants: Any, service: Any) -> None:
+    model = files.bring(lambda _: None)
+    service("embed", {}, environment={"MESO_MODEL": str(model)})
+    wanted = {"text": "My basil plants need water and sun"}
+    first = plants.client.post("/v1/operons/match", json=wanted).json()
+    assert [o["name"] for o in first["loaded"]] == ["plants"]
+    assert first["loaded"][0]["reasons"][0]["kind"] == "similar"
+    assert first == plants.client.post("/v1/operons/match", json=wanted).json()
+    other = plants.client.post("/v1/operons/match", json={"text": "Restart the proxy."}).json()
+    assert (other["loaded"], other["notes"]) == ([], [])
+
+
+def test_without_the_model_everything_else_is_judged_and_it_says_so(plants: Any) -> None:
+    reply = plants.client.post("/v1/operons/match", json={"text": "basil, 17 * 23"}).json()
+    assert [o["name"] for o in reply["loaded"]] == ["math"]
+    assert reply["notes"][0].startswith("similar meanings were not judged: no answer on")
+    assert plants.client.get("/healthz?deep=1").json()["state"] == "ok"
+
+
+def test_files_tools_tasks_and_time_load_and_say_why(own_loader: Any, root: Path) -> None:
+    folder = root / "meso/operons/around"
+    folder.mkdir()
+    head = (
+        SIMILAR.replace("plants", "around")
+        .replace(
+            "similar: {texts: [how to grow tomatoes and herbs], at_least: 0.35}",
+            "{files: ['*.sql'], tools: [mcp__db__*], tasks: [migration*], times: [sat]}",
+        )
+        .replace("triggers:\n  {", "triggers: {")
+    )
+    (folder / "OPERON.md").write_text(head)
+    (folder / "tests.yaml").write_text(
+        "loads: [{files: [a.sql]}, {tools: [mcp__db__query]}, {now: '2026-11-21T10:00'}]\n"
+        "does_not_load: [hello, {files: [a.txt]}, {now: '2026-11-20T10:00'}]\n"
+    )
+    own_loader.reload()
+    assert own_loader.client.get("/healthz?deep=1").json()["state"] == "ok"
+    body = {
+        "text": "Look at x.sql",
+        "tools": ["mcp__db__query"],
+        "tasks": ["The migrations of May"],
+        "now": "2026-11-21T10:00:00+01:00",
+    }
+    reply = own_loader.client.post("/v1/operons/match", json=body).json()
+    kinds = [reason["kind"] for reason in reply["loaded"][0]["reasons"]]
+    assert kinds == ["file", "task", "time", "tool"]
