@@ -66,7 +66,7 @@ def known(name: str) -> Verb:
 def common(parser: argparse._ActionsContainer, verb: Verb) -> None:
     """The options that every verb has."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    if verb.where is not Where.HOST:
+    if verb.where is not Where.HOST and not verb.own_host:
         parser.add_argument(
             "--host",
             metavar="USER@HOST",

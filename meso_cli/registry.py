@@ -53,6 +53,8 @@ class Verb:
     where: Where
     module: str
     needs: tuple[str, ...] = ()
+    # The verb itself says what --host means: its work is done here, about an appliance.
+    own_host: bool = False
 
     def load(self) -> VerbModule:
         """The verb's module, imported now."""
@@ -110,6 +112,14 @@ VERBS: tuple[Verb, ...] = (
         "meso_cli.verbs.bench",
         ("runtime", "nix", "qemu-x86_64", "ssh"),
     ),
+    Verb(
+        "adapter",
+        "the same identity on Claude Code, Pi, Goose",
+        Where.BOTH,
+        "meso_cli.verbs.adapter",
+        needs=("runtime",),
+        own_host=True,
+    ),
     Verb("status", "how the appliance is", Where.APPLIANCE, "meso_cli.verbs.status"),
     Verb("session", "sessions and their entries", Where.APPLIANCE, "meso_cli.verbs.session"),
     Verb("task", "work to be done, and its order", Where.APPLIANCE, "meso_cli.verbs.task"),
@@ -124,6 +134,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
     Verb("secret", "the API keys that it uses", Where.APPLIANCE, "meso_cli.verbs.secret"),
+    Verb("mcp", "the appliance for MCP clients", Where.APPLIANCE, "meso_cli.verbs.mcp"),
     Verb("tool", "the sandboxed tools, by hand", Where.APPLIANCE, "meso_cli.verbs.tool"),
 )
 

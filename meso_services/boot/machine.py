@@ -15,7 +15,7 @@ SERVICES = (
     "mind-runner",
 )
 # Units beside the six that systemd starts on demand: no boot waits for them.
-ON_DEMAND = ("embed",)
+ON_DEMAND = ("embed", "mcp")
 LOADER_GUID = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
 

@@ -13,6 +13,7 @@ UID_OF = {
     "api-proxy": 705,
     "mind-runner": 706,
     "embed": 707,
+    "mcp": 708,
 }
 # The only one of the six that may open network connections.
 MAY_REACH_NETWORK = ("api-proxy",)

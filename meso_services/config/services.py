@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meso_services.api_proxy.settings import Settings as ApiProxy
 from meso_services.embed.settings import Settings as Embed
+from meso_services.mcp.settings import Settings as Mcp
 from meso_services.memory_manager.settings import Settings as MemoryManager
 from meso_services.mind_runner.settings import Settings as MindRunner
 from meso_services.operon_loader.settings import Settings as OperonLoader
@@ -22,6 +23,7 @@ class Services(Model):
     api_proxy: ApiProxy = table(ApiProxy, "The only service that reaches the network.")
     mind_runner: MindRunner = table(MindRunner, "Minds and their thinking pools.")
     embed: Embed = table(Embed, "The local embedding model, started on demand.")
+    mcp: Mcp = table(Mcp, "The appliance for MCP clients, started on demand.")
 
     def by_id(self) -> dict[str, ServiceSettings]:
         """Service id, as in unit and socket names (`session-manager`) → its settings."""

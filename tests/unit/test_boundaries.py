@@ -12,7 +12,7 @@ PACKAGES = Path(__file__).parents[2] / "meso_services"
 SERVICES = frozenset(
     {
         *("session_manager", "memory_manager", "tool_executor"),
-        *("operon_loader", "api_proxy", "mind_runner", "embed"),
+        *("operon_loader", "api_proxy", "mind_runner", "embed", "mcp"),
     }
 )
 STARTERS = frozenset(

@@ -103,6 +103,8 @@ def test_layout_is_that_of_the_contract(config: Path, genome: Path, tmp_path: Pa
     )
     assert sorted(path.name for path in (out / "config").iterdir()) == [
         "api-proxy.json",
+        "embed.json",
+        "mcp.json",
         "memory-manager.json",
         "mind-runner.json",
         "operon-loader.json",

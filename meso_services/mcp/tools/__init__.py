@@ -1,0 +1,18 @@
+"""The operations of MESO as MCP tools, one module a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from meso_services.mcp.tools import identity, memory, sessions, tasks
+from meso_services.mcp.tools.spec import ToolSpec
+
+GROUPS: Mapping[str, tuple[ToolSpec, ...]] = MappingProxyType(
+    {
+        "session": sessions.TOOLS,
+        "memory": memory.TOOLS,
+        "task": tasks.TOOLS,
+        "identity": identity.TOOLS,
+    }
+)

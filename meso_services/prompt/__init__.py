@@ -1,0 +1,1 @@
+"""The identity as text for a model: one composition for every platform."""
