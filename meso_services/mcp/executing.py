@@ -9,6 +9,7 @@ import anyio
 import mcp_types as types
 from anyio import from_thread, to_thread
 from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 
 from meso_services.contract import tools as wire
 from meso_services.contract.client import CallError
@@ -21,6 +22,7 @@ SESSION = "meso_session"
 BRANCH = "meso_branch"
 # Tools of the executor that are one tool here already.
 HIDDEN = frozenset({"custom_tool"})
+NO_SUCH_TOOL = "tools.no_such_tool"
 MOST_AT_ONCE = 64
 _limiter = anyio.CapacityLimiter(MOST_AT_ONCE)
 
@@ -67,6 +69,8 @@ async def call(
         with anyio.CancelScope(shield=True), anyio.move_on_after(10):
             await to_thread.run_sync(running.cancel)
         raise
+    if reply.error is not None and reply.error.code == NO_SUCH_TOOL:
+        raise MCPError(types.INVALID_PARAMS, f"there is no tool {name}")
     return called(reply)
 
 

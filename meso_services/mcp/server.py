@@ -96,8 +96,6 @@ class _Handlers:
         except ValidationError as problem:
             return failed(_explained(problem))
         except CallError as problem:
-            if problem.code == "tools.no_such_tool":
-                raise _unknown(wanted.name) from problem
             return failed(problem.info)
 
     async def list_resources(self, _ctx: Context, _: object) -> types.ListResourcesResult:

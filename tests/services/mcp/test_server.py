@@ -110,7 +110,7 @@ def test_output_comes_as_progress_while_the_command_runs(over_http: Any) -> None
 
     async def use() -> None:
         async with over_http() as client:
-            command = "for i in 1 2 3; do echo piece $i; sleep 0.3; done"
+            command = "for i in 1 2 3; do echo piece $i; sleep 1; done"
             result = await client.call_tool(
                 "bash", {"command": command}, progress_callback=progress
             )
