@@ -135,7 +135,10 @@ VERBS: tuple[Verb, ...] = (
     Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
     Verb("secret", "the API keys that it uses", Where.APPLIANCE, "meso_cli.verbs.secret"),
     Verb("mcp", "the appliance for MCP clients", Where.APPLIANCE, "meso_cli.verbs.mcp"),
-    Verb("tool", "the sandboxed tools, by hand", Where.APPLIANCE, "meso_cli.verbs.tool"),
+    Verb("tool", "the sandboxed tools, by hand", Where.BOTH, "meso_cli.verbs.tool", ("runtime",)),
+    Verb("policy", "what agents may do with tools", Where.APPLIANCE, "meso_cli.verbs.policy"),
+    Verb("approve", "answer what agents ask", Where.APPLIANCE, "meso_cli.verbs.approve"),
+    Verb("audit", "what the tools did", Where.APPLIANCE, "meso_cli.verbs.audit"),
 )
 
 
