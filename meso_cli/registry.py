@@ -132,6 +132,7 @@ VERBS: tuple[Verb, ...] = (
         "meso_cli.verbs.operon",
         ("runtime",),
     ),
+    Verb("proxy", "where requests to models go, and why", Where.APPLIANCE, "meso_cli.verbs.proxy"),
     Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
     Verb("secret", "the API keys that it uses", Where.APPLIANCE, "meso_cli.verbs.secret"),
     Verb("mcp", "the appliance for MCP clients", Where.APPLIANCE, "meso_cli.verbs.mcp"),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from meso_services.api_proxy import models
+from meso_services.api_proxy import models, report
 from meso_services.api_proxy.buffers import Buffers
 from meso_services.api_proxy.care.start import care_of
 from meso_services.api_proxy.documented import document
 from meso_services.api_proxy.duties import add_duties, doors, own_checks
 from meso_services.api_proxy.faces.face import Face
 from meso_services.api_proxy.faces.openai import OPENAI
-from meso_services.api_proxy.faces.table import ASKING, FACES, error_body
+from meso_services.api_proxy.faces.table import FACES, error_body
+from meso_services.api_proxy.front import Front
 from meso_services.api_proxy.health import checks
 from meso_services.api_proxy.listen import listeners
 from meso_services.api_proxy.pipeline import Parts, Pipeline
@@ -53,21 +53,8 @@ def build(context: Context[Settings]) -> ASGIApp:
         return models.one(settings.upstreams, settings.routes, model)
 
     add_duties(app, context)
+    report.add_routes(app, settings, care_of(context))
     return Front(app, pipeline)
-
-
-class Front:
-    """Requests to a model go straight to the pipeline; all others to the framework.
-
-    The framework would take longer over a request than everything else here together.
-    """
-
-    def __init__(self, app: FastAPI, pipeline: Pipeline) -> None:
-        self._app, self._pipeline = app, pipeline
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asks = scope["path"] in ASKING and scope["method"] == "POST"
-        await (self._pipeline if asks else self._app)(scope, receive, send)
 
 
 def _errors(face: Face) -> dict[int | str, dict[str, Any]]:

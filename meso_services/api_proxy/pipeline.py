@@ -27,6 +27,8 @@ from meso_services.runtime.errors import MesoError
 from meso_services.runtime.logging import request_id
 from meso_services.runtime.peer import PEER_KEY, Peer
 
+_MILLION_EACH = care.Usage(input=1_000_000, output=1_000_000)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -74,7 +76,7 @@ class Pipeline:
         incoming = Incoming(
             scope["query_string"].decode("latin-1"), headers, own_key=_peer(scope) is None
         )
-        who = self._who(scope, incoming)
+        who = self.client_of(scope, incoming)
         facts = gather(asked.face, asked.action, read(asked.raw), dict(headers), who.name)
         if who.name in parts.settings.private_clients:
             facts = replace(facts, place="machine")
@@ -95,7 +97,8 @@ class Pipeline:
             finally:
                 admission.settle(chain.settlement())
 
-    def _who(self, scope: Scope, incoming: Incoming) -> care.Client:
+    def client_of(self, scope: Scope, incoming: Incoming) -> care.Client:
+        """Who asks: the kernel's word on the socket, a key on TCP. Raises RefusalError."""
         peer = _peer(scope)
         if peer is not None:
             return self._parts.care.client(uid=peer.uid)
@@ -122,7 +125,10 @@ def state_of(rules: care.Care) -> State:
             return ""
         return f"it failed too often and is left alone for {breaker.retry_after():.0f} s"
 
-    return State(down=down)
+    def price(upstream: str, model: str) -> float | None:
+        return rules.cost(care.Target(upstream, model), _MILLION_EACH)
+
+    return State(down=down, price=price)
 
 
 def _peer(scope: Scope) -> Peer | None:
