@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from meso_services.api_proxy.faces.face import Face
+from meso_services.runtime.redact import redact
 
 Object = dict[str, Any]
 MOST_WORDS = 4000
@@ -30,7 +31,8 @@ class UpstreamSaidError(Exception):
 
     def __init__(self, status: int, words: str, code: str) -> None:
         super().__init__(words)
-        self.status, self.words, self.code = status, words[:MOST_WORDS], code
+        # It may quote the key that it was sent.
+        self.status, self.words, self.code = status, redact(words[:MOST_WORDS]), code
 
 
 def inside(answer: Any, status: int = 502) -> UpstreamSaidError | None:

@@ -68,6 +68,9 @@ def proxies(shared_service: Any, shared_api: Any) -> dict[str, Any]:
             "answer_seconds": 1.0,
             "idle_seconds": 1.0,
             "max_answer": "4M",
+            # Here every request is to meet its fault.
+            "breaker": {"failures": 1000},
+            "limits": {"requests_per_minute": 0},
         },
     )
 
