@@ -92,14 +92,15 @@ async def _oversized(path: str, body: dict[str, Any], writer: Writer) -> None:
 
 
 @functools.cache
-def _packed() -> bytes:
+def packed() -> bytes:
+    """A small answer that becomes a large one; it takes a moment to make."""
     squeeze = zlib.compressobj(1, zlib.DEFLATED, 31)
     pieces = [squeeze.compress(b" " * (1 << 20)) for _ in range(BOMB_BYTES >> 20)]
     return b"".join([*pieces, squeeze.flush()])
 
 
 async def _bomb(path: str, body: dict[str, Any], writer: Writer) -> None:
-    writer.write(_json(b"200 OK", _packed(), b"content-encoding: gzip\r\n"))
+    writer.write(_json(b"200 OK", packed(), b"content-encoding: gzip\r\n"))
     await writer.drain()
 
 

@@ -55,6 +55,7 @@ class Connections:
                     headers=CIMultiDict(outgoing.headers),
                     # Whoever follows a redirect can be led into this network.
                     allow_redirects=False,
+                    ssl=self._trusted if outgoing.url.startswith("https:") else True,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
                 )
         except TimeoutError as problem:
@@ -96,7 +97,7 @@ class Connections:
         if socket is not None:
             return aiohttp.UnixConnector(str(self._sockets / f"{socket}.sock"), limit=0)
         # The pipeline bounds how many requests run; a second bound would only add a queue.
-        return aiohttp.TCPConnector(limit=0, ssl=self._trusted, keepalive_timeout=30)
+        return aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -125,6 +126,7 @@ class Upstream(Model):
         return "machine" if not self.url or loopback(self.url) else "internet"
 
 
+@lru_cache(256)
 def loopback(url: str) -> bool:
     """True if `url` names this machine itself, without asking anybody."""
     host = urlsplit(url).hostname or ""
