@@ -140,6 +140,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("policy", "what agents may do with tools", Where.APPLIANCE, "meso_cli.verbs.policy"),
     Verb("approve", "answer what agents ask", Where.APPLIANCE, "meso_cli.verbs.approve"),
     Verb("audit", "what the tools did", Where.APPLIANCE, "meso_cli.verbs.audit"),
+    Verb(
+        "fetch",
+        "a page of the internet, marked as untrusted",
+        Where.APPLIANCE,
+        "meso_cli.verbs.fetch",
+    ),
 )
 
 

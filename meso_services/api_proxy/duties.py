@@ -10,6 +10,8 @@ from meso_services.api_proxy.care import start as care_start
 from meso_services.api_proxy.care.audit import audit_of
 from meso_services.api_proxy.egress import routes as egress
 from meso_services.api_proxy.egress.start import door_of, grants_of
+from meso_services.api_proxy.fetch import routes as fetch
+from meso_services.api_proxy.fetch.start import desk_of
 from meso_services.api_proxy.metrics import routes as metrics
 from meso_services.api_proxy.secrets import routes as secrets
 from meso_services.api_proxy.secrets import start as secrets_start
@@ -24,7 +26,9 @@ def add_duties(app: FastAPI, context: Context[Settings]) -> None:
     audit = audit_of(context)
     door_of(context)
     secrets.add_routes(app, secrets_start.secrets_of(context), audit, context.paths)
-    metrics.add_routes(app, care_start.house_of(context))
+    house = care_start.house_of(context)
+    metrics.add_routes(app, house)
+    fetch.add_routes(app, desk_of(context), house)
     egress.add_routes(app, context.settings.egress, grants_of(context))
 
 

@@ -18,6 +18,7 @@ from meso_services.api_proxy.care.settings import (
 )
 from meso_services.api_proxy.egress.hosts import parse_rule
 from meso_services.api_proxy.egress.settings import Egress
+from meso_services.api_proxy.fetch.settings import Fetch
 from meso_services.api_proxy.routing.settings import Retry, Route
 from meso_services.api_proxy.upstreams.settings import Upstream
 from meso_services.runtime.settings import ServiceSettings, memory_limit, setting, table
@@ -88,6 +89,7 @@ class Settings(ServiceSettings):
     audit: Records = table(Records, "One line for each request and each connection.")
     ledger: Records = table(Records, "What each request cost.")
     egress: Egress = table(Egress, "Which hosts sandboxed tools and the registry may reach.")
+    fetch: Fetch = table(Fetch, "Which pages agents may get, as text.")
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -106,5 +108,5 @@ class Settings(ServiceSettings):
         """Ports that the proxy may connect to; the firewall lets nothing else of it out."""
         urls = [urlsplit(upstream.url) for upstream in self.upstreams if upstream.url]
         of_urls = [url.port or (80 if url.scheme == "http" else 443) for url in urls]
-        of_rules = [parse_rule(text).port for text in self.egress.allow]
+        of_rules = [parse_rule(text).port for text in (*self.egress.allow, *self.fetch.allow)]
         return tuple(sorted({*of_urls, *of_rules}))
