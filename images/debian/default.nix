@@ -241,6 +241,7 @@ let
       facts = "${userland}/facts.json";
       users = "${builtins.path { name = "users.json"; path = lock.users; }}";
       overlay = "${tree "overlay" ./overlay}";
+      inherit (builtins.fromTOML (builtins.readFile ./links.toml)) links;
       generation = "${generation}";
       units = import (source + "/modules");
       inherit version;

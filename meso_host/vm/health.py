@@ -10,7 +10,8 @@ from typing import Any
 from meso_host.vm.guest import SSH_FAILED, Guest
 from meso_services.runtime import process
 
-HEALTHY = ("ok", "degraded")
+# `idle` starts when it is asked.
+HEALTHY = ("ok", "degraded", "idle")
 # What the machine says on its console, once a boot, when its services were found healthy.
 ANNOUNCED = "all six services are healthy"
 # Each question costs the starting machine seconds of its processor under emulation.

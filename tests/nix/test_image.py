@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import subprocess
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -208,10 +209,18 @@ def test_later_layers_win_and_the_overlay_wins_over_packages(root: Path) -> None
     overlay = TOP / "images/debian/overlay"
     for source in overlay.rglob("*"):
         target = root / source.relative_to(overlay)
-        if source.is_symlink():
-            assert target.readlink() == source.readlink()
-        elif source.is_file():
+        if source.is_file():
             assert target.read_bytes() == source.read_bytes()
+    links = tomllib.loads((TOP / "images/debian/links.toml").read_text())["links"]
+    assert {path: str((root / path).readlink()) for path in links} == links
+
+
+def test_the_tree_has_no_links_that_a_copy_could_turn_into_files() -> None:
+    """images/debian/links.toml has them; a link that became a file ends without a line feed."""
+    for source in (TOP / "images/debian/overlay").rglob("*"):
+        assert not source.is_symlink(), source
+        if source.is_file():
+            assert source.read_bytes().endswith(b"\n"), source
 
 
 def test_every_module_of_ours_is_there_compiled(root: Path) -> None:

@@ -20,12 +20,16 @@ FACTORY = "usr/share/meso/factory"
 
 @dataclass(frozen=True)
 class Spec:
-    """`layers` are tar layers, lowest first; `facts` is the userland step's; sizes are in bytes."""
+    """`layers` are tar layers, lowest first; `facts` is the userland step's; sizes are in bytes.
+
+    `links` are the overlay's symbolic links, path to target.
+    """
 
     layers: list[str]
     facts: str
     users: str
     overlay: str
+    links: dict[str, str]
     generation: str
     units: dict[str, Any]
     version: str
@@ -46,6 +50,7 @@ def _top(spec: Spec) -> dict[str, tar.Entry]:
     entries = {one.path: one for one in made}
     entries |= {one.path: one for one in tar.from_disk(Path(spec.generation), FACTORY)}
     entries |= {one.path: one for one in tar.from_disk(Path(spec.overlay))}
+    entries |= {path: tar.link(path, target) for path, target in spec.links.items()}
     entries |= {path: tar.file(path, text) for path, text in spec.units["files"].items()}
     return entries | units.links(entries, facts["units"], spec.units)
 
