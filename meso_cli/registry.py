@@ -134,6 +134,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("proxy", "where requests to models go, and why", Where.APPLIANCE, "meso_cli.verbs.proxy"),
     Verb("mind", "minds that think in rounds", Where.APPLIANCE, "meso_cli.verbs.mind"),
+    Verb("proxy", "the local door to every model", Where.APPLIANCE, "meso_cli.verbs.proxy"),
     Verb("secret", "the API keys that it uses", Where.APPLIANCE, "meso_cli.verbs.secret"),
     Verb("mcp", "the appliance for MCP clients", Where.APPLIANCE, "meso_cli.verbs.mcp"),
     Verb("tool", "the sandboxed tools, by hand", Where.BOTH, "meso_cli.verbs.tool", ("runtime",)),

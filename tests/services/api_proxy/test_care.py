@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -18,7 +19,11 @@ import httpx2
 import openai
 import pytest
 
+from meso_cli.output import Output
+from meso_cli.verbs import proxy as proxy_verb
+from meso_cli.verbs import secret as secret_verb
 from meso_host.testing.model_api import ModelApi, running
+from meso_services.contract import client as client_module
 from tests.services.api_proxy.conftest import both
 
 PRICES = [
@@ -165,6 +170,33 @@ def test_metrics_and_ledger_tell_who_and_what(service: Any, api: ModelApi) -> No
     assert top["requests_today"] == 2
     lines = until(lambda: [x for x in records(proxy, "audit") if x["kind"] == "request"], 2)
     assert {"client", "route", "why", "usd", "upstream", "model"} <= set(lines[0])
+
+
+def test_the_verbs_show_it(
+    service: Any, api: ModelApi, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """`meso proxy top --once` and `ledger`, in words and as JSON; `meso secret list` too."""
+    proxy = service("api-proxy", settings(api, budgets={"day_usd": 5.0}))
+    monkeypatch.setattr(client_module.Connection.__init__, "__defaults__", (proxy.socket.parent,))
+    with proxy.client as client:
+        client.post("/v1/messages", json=ASK)
+
+    def said(verb: Any, *words: str, as_json: bool = False) -> str:
+        parser = argparse.ArgumentParser()
+        verb.configure(parser)
+        assert verb.run(verb.parse(parser.parse_args(words)), Output(json=as_json)) == 0
+        shown: str = capsys.readouterr().out
+        return shown
+
+    top = said(proxy_verb, "top", "--once")
+    assert "of 5.00 USD" in top
+    assert "claude    closed" in top
+    table = said(proxy_verb, "ledger", "--by", "model")
+    assert table.splitlines()[0].split()[:2] == ["MODEL", "REQUESTS"]
+    assert table.splitlines()[-1].startswith("together")
+    found = json.loads(said(proxy_verb, "ledger", as_json=True))
+    assert found["rows"][0]["model"] == "claude-x"
+    assert "nothing can be kept" in said(secret_verb, "list").replace("no key: ", "")
 
 
 def test_on_tcp_a_client_is_its_key(service: Any, api: ModelApi) -> None:
