@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from meso_host.vm.lab import LabMachine
+from meso_services.contract.identity_hash import read_genome_directory
 from tests.vm.test_python_stack import clusters_here, clusters_on
+
+TOP = Path(__file__).resolve().parents[2]
 
 
 def assert_healthy(machine: LabMachine) -> None:
@@ -57,5 +61,8 @@ def test_aarch64_boots_to_the_same_state(fresh_machine: LabMachine) -> None:
     assert_healthy(fresh_machine)
     settled = fresh_machine.run("systemctl is-system-running --wait", timeout=240).stdout
     assert settled.strip() == "running"
+    # The identity hash is of bytes and paths: the processor has no say in it.
+    shown = json.loads(fresh_machine.run("meso identity show --json", check=True).stdout)
+    assert shown["hash"] == shown["declared"] == read_genome_directory(TOP / "genome").hash
     # hdbscan has no wheel for aarch64: ours is cross-built, and must find the same clusters.
     assert clusters_on(fresh_machine) == clusters_here()
