@@ -23,6 +23,7 @@ AREAS: dict[str, str] = {
     "boot": "meso_host.bench.boot",
     "services": "meso_host.bench.services",
     "proxy": "meso_host.bench.proxy",
+    "operons": "meso_host.bench.operons",
 }
 
 

@@ -75,7 +75,7 @@ def identity_hash(parts: Mapping[str, str]) -> str:
 
 def read_part(directory: Path) -> Part:
     """Read one part from its directory. Raises IdentityError, or OSError if unreadable."""
-    files = {_canonical(directory, path): _digest(path) for path in _walk(directory)}
+    files = {_canonical(name, path): _digest(path) for name, path in _walk(str(directory), "")}
     return Part(part_hash(files), files)
 
 
@@ -115,25 +115,26 @@ def _lines(title: str, pairs: Iterator[tuple[str, str]]) -> str:
     return hashlib.sha256(f"{title}\n{body}".encode()).hexdigest()
 
 
-def _walk(directory: Path) -> Iterator[Path]:
+def _walk(directory: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Path in the part, and where it lies. Plain strings: there may be ten thousand."""
     for entry in os.scandir(directory):
         if entry.name.startswith("."):
             continue
-        path = Path(entry.path)
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
-            yield from _walk(path)
+            yield from _walk(entry.path, f"{prefix}{entry.name}/")
         elif stat.S_ISREG(mode):
-            yield path
+            yield f"{prefix}{entry.name}", entry.path
         else:
             raise IdentityError(
-                f"{path}: is neither a regular file nor a directory. "
+                f"{entry.path}: is neither a regular file nor a directory. "
                 "Replace the link or special file by the file itself."
             )
 
 
-def _canonical(directory: Path, path: Path) -> str:
-    name = path.relative_to(directory).as_posix()
+def _canonical(name: str, path: str) -> str:
+    if name.isascii() and name.isprintable():
+        return name
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -145,9 +146,12 @@ def _canonical(directory: Path, path: Path) -> str:
     return name
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+def _digest(path: str) -> str:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        digest = hashlib.sha256()
+        while chunk := os.read(handle, _CHUNK):
             digest.update(chunk)
+    finally:
+        os.close(handle)
     return digest.hexdigest()

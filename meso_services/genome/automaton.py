@@ -72,7 +72,8 @@ class _State:
 class Automaton:
     """Patterns compiled together. `search` says which match, and where each first ends."""
 
-    def __init__(self, programs: Sequence[Program]) -> None:
+    def __init__(self, programs: Sequence[Program], most_states: int | None = None) -> None:
+        self._most_states = most_states
         self._code: list[Char | Split | Assert | int] = []
         self._starts: list[int] = []
         for number, program in enumerate(programs):
@@ -91,7 +92,8 @@ class Automaton:
             if step[0]:
                 _record(ends, step[0], index)
             state = step[1]
-        _record(ends, self._advance(state, _END)[0], len(text))
+        end = state.next.get(_END) or self._advance(state, _END)
+        _record(ends, end[0], len(text))
         return ends
 
     def found(self, text: str, pattern: int, end: int) -> str:
@@ -118,7 +120,7 @@ class Automaton:
     def _state(self, places: frozenset[int], before: str) -> _State:
         key = (places, before)
         if key not in self._states:
-            if len(self._states) >= MAX_STATES:
+            if len(self._states) >= (self._most_states or MAX_STATES):
                 self._forget()
             self._states[key] = _State(places, before)
         return self._states[key]

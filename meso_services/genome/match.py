@@ -6,11 +6,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from meso_services.genome.automaton import Automaton
 from meso_services.genome.budget import Choice, Kind, Match, Reason, select
 from meso_services.genome.globs import compile_glob
 from meso_services.genome.models import Operon, Triggers
-from meso_services.genome.pattern import Program, compile_pattern
+from meso_services.genome.pattern import compile_pattern
+from meso_services.genome.patterns import Patterns
 from meso_services.genome.situation import Situation, of_case, paths
 from meso_services.genome.times import parse_time
 from meso_services.genome.words import WordIndex
@@ -31,9 +31,9 @@ class Matcher:
         self._tasks = self._all(lambda t: t.tasks)
         self._task_index = WordIndex([word for _, word in self._tasks])
         self._patterns = self._all(lambda t: t.patterns)
-        self._pattern_automaton = self._automaton(self._patterns, compile_pattern)
+        self._pattern_set = Patterns([compile_pattern(text) for _, text in self._patterns])
         self._files = self._all(lambda t: t.files)
-        self._file_automaton = self._automaton(self._files, compile_glob)
+        self._file_set = Patterns([compile_glob(text) for _, text in self._files])
         self._tools = self._all(lambda t: t.tools)
         self._times = [(o, text, parse_time(text)) for o, text in self._all(lambda t: t.times)]
 
@@ -67,12 +67,6 @@ class Matcher:
     def _all(self, of: Callable[[Triggers], Iterable[str]]) -> list[tuple[str, str]]:
         return [(n, text) for n, o in self._known.items() for text in of(o.head.triggers)]
 
-    @staticmethod
-    def _automaton(
-        triggers: list[tuple[str, str]], compiled: Callable[[str], Program]
-    ) -> Automaton:
-        return Automaton([compiled(text) for _, text in triggers])
-
     def _reasons(self, situation: Situation) -> _Found:
         found: _Found = defaultdict(list)
         self._in_text(situation.text, found)
@@ -93,9 +87,9 @@ class Matcher:
             found[name].append(Reason("word", word, hit.found, hit.offset))
         if not self._patterns:
             return
-        for number, end in self._pattern_automaton.search(text).items():
+        for number, end in self._pattern_set.search(text).items():
             name, pattern = self._patterns[number]
-            piece = self._pattern_automaton.found(text, number, end)
+            piece = self._pattern_set.found(text, number, end)
             found[name].append(Reason("pattern", pattern, piece, end - len(piece)))
 
     def _in_files(self, situation: Situation, found: _Found) -> None:
@@ -103,7 +97,7 @@ class Matcher:
             return
         seen: set[int] = set()
         for path, offset in paths(situation):
-            new = self._file_automaton.search(path).keys() - seen
+            new = self._file_set.search(path).keys() - seen
             seen |= new
             for number in new:
                 name, glob = self._files[number]

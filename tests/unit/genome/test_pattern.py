@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from meso_services.genome.automaton import Automaton
 from meso_services.genome.pattern import PatternError, compile_pattern
+from meso_services.genome.patterns import Patterns, required_letters
 
 _ATOMS = st.sampled_from(
     ["a", "b", "é", ".", "[a-c]", "[^b]", r"\d", r"\w", r"\W", r"\s", r"\b", r"\B", "^", "$", " "]
@@ -62,6 +63,35 @@ def test_patterns_together_match_as_each_alone(patterns: list[str], text: str) -
     alone = {i: Automaton([p]).search(text) for i, p in enumerate(programs)}
     together = Automaton(programs).search(text)
     assert together == {i: ends[0] for i, ends in alone.items() if ends}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PATTERNS, min_size=1, max_size=4), _TEXTS)
+def test_looking_for_letters_first_passes_nothing_over(patterns: list[str], text: str) -> None:
+    programs = []
+    for pattern in patterns:
+        try:
+            programs.append(compile_pattern(pattern))
+        except PatternError:
+            continue
+    assert Patterns(programs).search(text) == Automaton(programs).search(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "letters"),
+    [
+        (r"\babc (of|for) \w+", "abc "),
+        ("ab|cd", ""),
+        ("a+bc", "bc"),
+        ("a?bc", "bc"),
+        ("x{2,3}yz", "xx"),
+        (r"ab\d{2}CDE", "cde"),
+        ("STRASSE|x", ""),
+        ("a.b", ""),
+    ],
+)
+def test_the_letters_that_a_match_must_hold(pattern: str, letters: str) -> None:
+    assert required_letters(compile_pattern(pattern)) == letters
 
 
 def test_the_explanation_is_the_text_that_matched() -> None:
