@@ -32,7 +32,7 @@ class Bench:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("area", nargs="?", metavar="AREA", help="image, boot, services, operons")
+    parser.add_argument("area", nargs="?", metavar="AREA", help="image, boot, services, …")
 
 
 def parse(arguments: argparse.Namespace) -> Bench:
