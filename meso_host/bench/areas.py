@@ -24,6 +24,7 @@ AREAS: dict[str, str] = {
     "services": "meso_host.bench.services",
     "proxy": "meso_host.bench.proxy",
     "operons": "meso_host.bench.operons",
+    "tools": "meso_host.bench.tools",
 }
 
 

@@ -64,3 +64,9 @@ def executor(shared_service: Any) -> Any:
 @pytest.fixture
 def desk(executor: Any) -> Bench:
     return bench(executor)
+
+
+@pytest.fixture
+def make_bench() -> Any:
+    """A function that makes a workspace on a service of the test's own."""
+    return bench

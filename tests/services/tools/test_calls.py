@@ -20,8 +20,9 @@ def test_a_command_gives_its_status_and_both_outputs(desk: Any) -> None:
 
 
 def test_standard_input_and_the_environment_are_the_calls_own(desk: Any) -> None:
-    reply = desk.call("bash", {"command": "cat; env -0 | tr '\\0' '\\n' | cut -d= -f1 | sort",
-                               "stdin": "given\n"})  # fmt: skip
+    reply = desk.call(
+        "bash", {"command": "cat; env -0 | tr '\\0' '\\n' | cut -d= -f1 | sort", "stdin": "given\n"}
+    )
     lines = reply["result"]["stdout"].split()
     assert lines[0] == "given"
     known = {"_", "GIT_TERMINAL_PROMPT", "HOME", "LANG", "LOGNAME", "OLDPWD", "PATH", "PWD"}
@@ -69,8 +70,9 @@ def test_time_is_limited_and_what_was_said_is_kept(desk: Any) -> None:
 
 
 def test_cancelling_ends_everything_that_the_call_started(desk: Any) -> None:
-    body = desk.body("bash", {"command": "(setsid sleep 300 &); touch there; sleep 300"},
-                     background=True)  # fmt: skip
+    body = desk.body(
+        "bash", {"command": "(setsid sleep 300 &); touch there; sleep 300"}, background=True
+    )
     answer = desk.post("/v1/tools/call", body)
     assert answer.status_code == 202
     call = answer.json()["id"]

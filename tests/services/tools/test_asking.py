@@ -1,0 +1,136 @@
+"""The policy in the service: what it refuses, what it asks about, and that no agent changes it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def strict(service: Any, make_bench: Any) -> Any:
+    """A service whose policy asks about `make`, and denies what is below secrets/."""
+    executor = service("tool-executor", {}, start=False)
+    place = executor.root / "nix/store/test-1/policy"
+    place.mkdir(parents=True)
+    rules = [
+        {"name": "ask-make", "decision": "ask", "commands": ["make *"], "reason": "it builds"},
+        {"name": "secrets", "decision": "deny", "paths": ["secrets/**"]},
+    ]
+    (place / "tools.json").write_text(json.dumps({"ask_seconds": 3, "rules": rules}))
+    return make_bench(executor.start())
+
+
+def in_background(desk: Any, command: str) -> tuple[str, str]:
+    """A call that waits: its id and its question's."""
+    body = desk.body("bash", {"command": command}, background=True)
+    call = desk.post("/v1/tools/call", body).json()["id"]
+    deadline = time.monotonic() + 5
+    while not (waiting := desk.get("/v1/approvals")["approvals"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return call, waiting[0]["id"]
+
+
+def ended(desk: Any, call: str) -> Any:
+    deadline = time.monotonic() + 10
+    while not (reply := desk.get(f"/v1/calls/{call}"))["ended_at"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return reply
+
+
+def test_a_call_waits_for_the_operator_and_runs_when_allowed(strict: Any) -> None:
+    call, question = in_background(strict, "make x; echo made > made")
+    assert not (strict.place / "made").exists()
+    answer = {"decision": "allow"}
+    assert strict.post(f"/v1/approvals/{question}", answer).status_code == 200
+    assert ended(strict, call)["state"] == "completed"
+    assert (strict.place / "made").exists()
+    kinds = [record["kind"] for record in strict.records(call)]
+    assert kinds == ["call", "approval", "result"]
+    again = strict.post(f"/v1/approvals/{question}", answer).json()
+    assert again["error"]["code"] == "approval.not_found"
+
+
+def test_no_answer_is_no(strict: Any) -> None:
+    began = time.monotonic()
+    reply = strict.bash("make x")
+    assert 2 < time.monotonic() - began < 8
+    assert (reply["state"], reply["error"]["code"]) == ("refused", "policy.not_approved")
+
+
+def test_an_answer_for_the_session_holds_for_the_same_call_only(strict: Any) -> None:
+    call, question = in_background(strict, "make x")
+    strict.post(f"/v1/approvals/{question}", {"decision": "allow", "scope": "session"})
+    ended(strict, call)
+    assert strict.bash("make x")["state"] == "completed"
+    assert strict.bash("make y")["state"] == "refused"
+
+
+def test_denied_paths_are_denied_by_whatever_name(strict: Any) -> None:
+    (strict.place / "secrets").mkdir()
+    (strict.place / "secrets/key").write_text("s3cret")
+    (strict.place / "l").symlink_to("secrets")
+    (strict.place / "k").symlink_to("secrets/key")
+    for path in ("secrets/key", "./secrets/../secrets/key", "/workspace/secrets/key", "l/key", "k"):
+        for tool, more in (
+            ("read", {}),
+            ("write", {"content": "x"}),
+            ("edit", {"old": "s", "new": "t"}),
+        ):
+            reply = strict.call(tool, {"path": path, **more})
+            assert (reply["state"], reply["error"]["code"]) == ("refused", "policy.denied"), path
+    assert (strict.place / "secrets/key").read_text() == "s3cret"
+
+
+def test_a_race_between_the_policy_and_the_use_is_lost(strict: Any) -> None:
+    """A link is swapped while it is read: the denied file never comes out."""
+    (strict.place / "secrets").mkdir()
+    (strict.place / "secrets/key").write_text("s3cret")
+    (strict.place / "open").write_text("fine")
+    stop = threading.Event()
+
+    def swap() -> None:
+        link, spare = strict.place / "l", strict.place / "l.new"
+        while not stop.is_set():
+            for target in ("open", "secrets/key"):
+                spare.symlink_to(target)
+                spare.replace(link)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        outcomes = [strict.call("read", {"path": "l"}) for _ in range(80)]
+    finally:
+        stop.set()
+        thread.join()
+    assert not [reply for reply in outcomes if "s3cret" in json.dumps(reply)]
+    assert [reply for reply in outcomes if reply["state"] == "completed"]
+
+
+def test_explaining_runs_and_records_nothing(strict: Any) -> None:
+    before = strict.get("/v1/audit/verify")["head"]
+    body = strict.body("bash", {"command": "rm -rf x"})
+    said = strict.post("/v1/policy/explain", body).json()
+    assert said["decision"]["reason"].startswith("Denied (destructive)")
+    assert said["commands"] == [["rm", "-rf", "x"]]
+    assert strict.get("/v1/audit/verify")["head"] == before
+
+
+def test_nothing_that_an_agent_writes_changes_the_policy(strict: Any) -> None:
+    before = strict.get("/v1/policy")
+    for path in ("policy/tools.json", ".meso/policy/tools.json", "meso.toml", "config.toml"):
+        strict.call(
+            "write", {"path": path, "content": '{"default": "allow", "without": ["destructive"]}'}
+        )
+    strict.bash(
+        "mkdir -p /tmp/run/meso/current/policy; echo '{}' > /tmp/run/meso/current/policy/tools.json"
+    )
+    strict.executor.reload()
+    after = strict.get("/v1/policy")
+    assert after == before
+    assert strict.bash("rm -rf policy")["error"]["message"].startswith("Denied (destructive)")
