@@ -75,7 +75,7 @@ def other_generation(machine: LabMachine, tmp_path: Path) -> Iterator[LabMachine
     machine.run(
         f"systemctl stop meso-test-registry; ln -sfn /usr/share/meso/factory /run/meso/current;"
         f"rm -rf {OTHER} {SITE} /meso/operons/.registry /meso/operons/.history;"
-        f"systemctl reload {SERVICES}"
+        f"systemctl reload {SERVICES}; meso identity revert 04-security"
     )
 
 
