@@ -81,7 +81,17 @@ VERBS: tuple[Verb, ...] = (
         "run the test suite, the VM tests included",
         Where.HOST,
         "meso_cli.verbs.test",
-        ("dev", "nix", "qemu-x86_64", "qemu-aarch64", "ssh", "bubblewrap", "nftables", "git"),
+        (
+            "dev",
+            "nix",
+            "qemu-x86_64",
+            "qemu-aarch64",
+            "ssh",
+            "bubblewrap",
+            "nftables",
+            "git",
+            "npm",
+        ),
     ),
     Verb(
         "config",

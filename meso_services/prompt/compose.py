@@ -12,8 +12,8 @@ def prompt(who: Who) -> str:
 
 
 def core(who: Who) -> str:
-    """The identity's hash and the standing orders."""
-    return f"<!-- {stamp(who)} -->\n\n{who.standing_orders.strip()}"
+    """The identity's hash and the standing orders. No comment: Claude Code takes those out."""
+    return f"{stamp(who)}\n\n{who.standing_orders.strip()}"
 
 
 def stamp(who: Who) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from meso_services.mcp_client.provider import ExternalTools
 from meso_services.runtime.context import Context
 from meso_services.runtime.errors import MesoError
 from meso_services.tool_executor.approvals import Approvals
@@ -51,6 +52,7 @@ def assemble(context: Context[Settings]) -> Parts:
         custom=load(generation / "genome/tools" if generation else None),
         network=Network(paths.run),
         most_seconds=settings.call_seconds_max,
+        providers=(ExternalTools(settings.mcp_servers),),
     )
     audit = kept.get(
         "audit",

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from meso_services.mcp_client.settings import Server
 from meso_services.runtime.settings import ServiceSettings, memory_limit, setting
 from meso_services.runtime.sizes import Size
+
+
+def _no_name_twice(servers: tuple[Server, ...]) -> tuple[Server, ...]:
+    names = [server.name for server in servers]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two servers are called {twice[0]}")
+    return servers
 
 
 class Settings(ServiceSettings):
@@ -65,4 +77,8 @@ class Settings(ServiceSettings):
             "Seconds after which a health check counts as failed. "
             "The checks start real sandboxes, which takes long on a busy small machine."
         ),
+    )
+    mcp_servers: Annotated[tuple[Server, ...], AfterValidator(_no_name_twice)] = setting(
+        (),
+        description="External MCP servers whose tools are offered as `mcp__SERVER__TOOL`.",
     )

@@ -21,12 +21,12 @@ from meso_services.contract.tools_params import (
     ReadParams,
     WriteParams,
 )
+from meso_services.providers import Provider, SandboxCommand
 from meso_services.runtime.app import invalid_request
 from meso_services.runtime.errors import MesoError
 from meso_services.tool_executor.custom import MOUNT, CustomTool, CustomTools
 from meso_services.tool_executor.network import Network
 from meso_services.tool_executor.policy.judge import Question
-from meso_services.tool_executor.providers import Provider, SandboxCommand
 from meso_services.tool_executor.resident import Helpers
 from meso_services.tool_executor.running import OnOutput, Program, Ran, run, stopped
 from meso_services.tool_executor.sandbox import Sandbox

@@ -169,7 +169,7 @@ def test_the_same_again_changes_nothing(tmp_path: Path, name: str) -> None:
 def test_nothing_is_written_before_it_is_told(tmp_path: Path, name: str) -> None:
     tree = Tree(tmp_path)
     install(tree, find(name), FAR)
-    assert f"+<!-- MESO identity sha256:{WHO.hash}" in tree.diff()
+    assert f"+MESO identity sha256:{WHO.hash}" in tree.diff()
     assert everything(tmp_path) == {}
 
 

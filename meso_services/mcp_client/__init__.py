@@ -1,0 +1,1 @@
+"""External MCP servers as tools: declared by the operator, pinned, called inside the sandbox."""
