@@ -100,6 +100,13 @@ VERBS: tuple[Verb, ...] = (
         "meso_cli.verbs.config",
         needs=("runtime",),
     ),
+    Verb(
+        "protocol",
+        "the page of the whole protocol",
+        Where.HOST,
+        "meso_cli.verbs.protocol",
+        needs=("runtime",),
+    ),
     Verb("setup", "bring what this computer lacks", Where.HOST, "meso_cli.verbs.setup"),
     Verb(
         "lock",

@@ -1,0 +1,1 @@
+"""docs/MESO-PROTOCOL.md, generated from what the services answer and the contract's models."""

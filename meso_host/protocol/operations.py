@@ -1,0 +1,86 @@
+"""The protocol's operations, as the seed names them, and where each is to be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. `route` is `METHOD /path` of `service`; None says that it is not there."""
+
+    name: str
+    service: str = ""
+    route: str | None = None
+    tool: str | None = None
+    command: str | None = None
+    note: str = ""
+
+
+SESSION, TOOLS, MEMORY, TASKS, IDENTITY = (
+    "Session management",
+    "Tool execution",
+    "Memory",
+    "Tasks",
+    "Identity",
+)
+_S, _M, _T, _I = "session-manager", "memory-manager", "tool-executor", "operon-loader"
+_CALL = "POST /v1/tools/call"
+GROUPS: dict[str, tuple[Operation, ...]] = {
+    SESSION: (
+        Operation("create(config)", _S, "POST /v1/sessions", "create_session", "session create"),
+        Operation("list()", _S, "GET /v1/sessions", "list_sessions", "session list"),
+        Operation("show(id)", _S, "GET /v1/sessions/{session}", "show_session", "session show"),
+        Operation(
+            "append(id, entry)",
+            _S,
+            "POST /v1/sessions/{session}/entries",
+            "append_to_session",
+            "session append",
+        ),
+        Operation(
+            "read(id)", _S, "GET /v1/sessions/{session}/entries", "read_session", "session show"
+        ),
+        Operation(
+            "branch(session, name)",
+            _S,
+            "POST /v1/sessions/{session}/entries",
+            note="unnamed: an entry with an older `parent_id`; named branches are not there yet",
+        ),
+        Operation("merge(source, target)"),
+        Operation("compact(session, strategy)"),
+        Operation("checkpoint(session, label)"),
+        Operation("restore(checkpoint)"),
+    ),
+    TOOLS: (
+        Operation("read(path)", _T, _CALL, "read", "tool read"),
+        Operation("write(path, content)", _T, _CALL, "write", "tool call"),
+        Operation("edit(path, old, new)", _T, _CALL, "edit", "tool call"),
+        Operation("bash(command)", _T, _CALL, "bash", "tool bash"),
+        Operation("custom_tool(name, params)", _T, _CALL, "its own name", "tool call"),
+    ),
+    MEMORY: (
+        Operation("read_memory(id)", _M, "GET /v1/memories/{id}", "read_memory", "memory show"),
+        Operation("write_memory(content)", _M, "POST /v1/memories", "write_memory", "memory write"),
+        Operation("search_memory(query)", _M, "GET /v1/search", "search_memory", "memory search"),
+        Operation("append_memory(path, content)", note="write another memory"),
+    ),
+    TASKS: (
+        Operation("create_task(subject, desc)", _S, "POST /v1/tasks", "create_task", "task create"),
+        Operation(
+            "update_task(id, updates)", _S, "PATCH /v1/tasks/{task}", "update_task", "task update"
+        ),
+        Operation("list_tasks(filters)", _S, "GET /v1/tasks", "list_tasks", "task list"),
+        Operation("get_task(id)", _S, "GET /v1/tasks/{task}", "get_task", "task show"),
+    ),
+    IDENTITY: (
+        Operation("load_genome()", _I, "GET /v1/genome", "load_genome", "adapter export-context"),
+        Operation("load_zooids()", _I, "GET /v1/zooids", "load_zooids", "adapter export-context"),
+        Operation(
+            "load_operons(triggers)", _I, "POST /v1/operons/match", "load_operons", "operon why"
+        ),
+        Operation(
+            "get_identity_hash()", _I, "GET /v1/identity", "get_identity_hash", "identity show"
+        ),
+    ),
+}
