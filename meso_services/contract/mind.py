@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from meso_services.contract.common import Message, check_json
+from meso_services.contract.common import JsonObject, Message, check_json
 
 MindName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -21,11 +21,16 @@ def _text(value: str) -> str:
 Prompt = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_text)]
 
 
+MindId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Model = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_text)]
+
+
 class CreateMind(Message):
     """`POST /v1/minds`: a new mind; `prompt` becomes the first message to it."""
 
     name: MindName
     prompt: Prompt | None = None
+    offline: bool = False
 
 
 class MindConfig(Message):
@@ -46,6 +51,30 @@ class MindConfig(Message):
     centroid_match_threshold: float = Field(
         default=0.3, ge=0, le=2, description="Largest cosine distance to a cluster's centroid"
     )
+    # Beyond the seed's nine: none of them stands in `session.yaml` before it is set.
+    minds: dict[MindId, Model] = Field(
+        default_factory=dict, max_length=16, description="Further minds and their models"
+    )
+    seed: int | None = Field(default=None, description="Makes the sampling repeatable")
+    drafts: bool = Field(default=False, description="Draft dialogue: the mind proposes, you accept")
+    presence: Literal["absent", "reviewing", "engaged"] | None = Field(
+        default=None, description="The user's presence, as the mind is told"
+    )
+    auditors: tuple[str, ...] = Field(
+        default=(), max_length=16, description="Programs or `module:function` around an iteration"
+    )
+
+    def written(self) -> dict[str, Any]:
+        """The keys as they stand in `session.yaml`: the seed's nine, then what was set."""
+        extra = set(EXTRA) & {k for k in EXTRA if getattr(self, k) != _default(k)}
+        return self.model_dump(mode="json", exclude=set(EXTRA) - extra)
+
+
+EXTRA = ("minds", "seed", "drafts", "presence", "auditors")
+
+
+def _default(key: str) -> Any:
+    return MindConfig.model_fields[key].get_default(call_default_factory=True)
 
 
 class ThinkingPool(Message):
@@ -86,3 +115,68 @@ class MindsReply(Message):
     """`GET /v1/minds`, in order of their names."""
 
     minds: tuple[MindSummary, ...]
+
+
+class SayRequest(Message):
+    """`POST /v1/minds/{name}/messages`."""
+
+    text: Prompt
+    to: MindId = "mind_0"
+
+
+class SayReply(Message):
+    """The message's number."""
+
+    message: int
+
+
+class RunRequest(Message):
+    """`POST /v1/minds/{name}/run`: so many iterations, or until it says something."""
+
+    iterations: int | None = Field(default=None, ge=1, le=100_000)
+    max: int = Field(default=50, ge=1, le=100_000)
+
+
+class RunState(Message):
+    """`GET /v1/minds/{name}/run`: the latest run. `reports` are those after `after`."""
+
+    state: Literal["none", "running", "ended", "failed"]
+    reports: tuple[JsonObject, ...] = ()
+    count: int = 0
+    error: str = ""
+
+
+class ConfigRequest(Message):
+    """`POST /v1/minds/{name}/config`: keys to set, as they stand in `session.yaml`."""
+
+    set: JsonObject
+
+
+class ClustersReply(Message):
+    """`GET /v1/minds/{name}/clusters`."""
+
+    clusters: tuple[JsonObject, ...]
+
+
+class MembersReply(Message):
+    """`GET /v1/minds/{name}/clusters/{cluster}`, oldest member first."""
+
+    members: tuple[JsonObject, ...]
+
+
+class HistoryReply(Message):
+    """`GET /v1/minds/{name}/history`: messages and interventions, oldest first."""
+
+    history: tuple[JsonObject, ...]
+
+
+class DraftsReply(Message):
+    """`GET /v1/minds/{name}/drafts`: those that wait."""
+
+    drafts: tuple[JsonObject, ...]
+
+
+class AcceptRequest(Message):
+    """`POST /v1/minds/{name}/accept`."""
+
+    draft: int = Field(ge=0)

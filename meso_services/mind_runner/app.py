@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import FastAPI, Path
 
 from meso_services.contract import mind as wire
+from meso_services.mind.session import Inspection
+from meso_services.mind_runner import routes
+from meso_services.mind_runner.background import Runs
 from meso_services.mind_runner.health import checks
 from meso_services.mind_runner.minds import Minds
-from meso_services.mind_runner.session import Inspection
 from meso_services.mind_runner.settings import Settings
 from meso_services.runtime.app import application, errors
 from meso_services.runtime.context import Context
@@ -21,6 +23,8 @@ def build(context: Context[Settings]) -> FastAPI:
     minds: Minds = context.kept.get("minds", lambda: _prepared(context))
     app = application(context, title="MESO mind runner", checks=checks(minds))
     _add_routes(app, minds)
+    runs: Runs = context.kept.get("runs", Runs, Runs.close)
+    routes.add(app, minds, runs, context.paths)
     return app
 
 
@@ -37,7 +41,9 @@ def _add_routes(app: FastAPI, minds: Minds) -> None:
     @app.post("/v1/minds", status_code=201, responses=errors(409, 507))
     def create(request: wire.CreateMind) -> wire.Mind:
         """Initialise a mind. A prompt becomes the first message to it."""
-        return _mind(request.name, minds.create(request.name, request.prompt))
+        return _mind(
+            request.name, minds.create(request.name, request.prompt, offline=request.offline)
+        )
 
     @app.get("/v1/minds")
     def list_all() -> wire.MindsReply:

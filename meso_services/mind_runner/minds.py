@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from meso_services.mind_runner import session
-from meso_services.mind_runner.session import Inspection
+from meso_services.contract.mind import MindConfig
+from meso_services.mind import embedders, session, state
+from meso_services.mind.session import Inspection
+from meso_services.mind.state import Mind
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError
 
@@ -30,10 +32,15 @@ class Minds:
             for leftover in self.directory.glob(f"{prefix}*"):
                 shutil.rmtree(leftover, ignore_errors=True)
 
-    def create(self, name: str, prompt: str | None) -> Inspection:
+    def create(self, name: str, prompt: str | None, *, offline: bool = False) -> Inspection:
         """Initialise a mind and look into it."""
-        session.init(self.directory / name, prompt)
+        config = embedders.offline(MindConfig()) if offline else MindConfig()
+        session.init(self.directory / name, prompt, config)
         return self.inspect(name)
+
+    def open(self, name: str) -> Mind:
+        """Open a mind to change it. Raises `mind.not_found` and `mind.damaged`."""
+        return state.open_mind(self.directory / name)
 
     def inspect(self, name: str) -> Inspection:
         """Look into a mind. Raises `mind.not_found` and `mind.damaged`."""

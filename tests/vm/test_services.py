@@ -132,9 +132,9 @@ def test_the_proxy_says_that_it_has_no_upstream(machine: LabMachine) -> None:
 
 
 def test_a_mind_is_initialised_to_the_letter(machine: LabMachine) -> None:
-    meso(machine, "mind", "init", "ariel", "--prompt", "Watch the garden.")
+    meso(machine, "mind", "--service", "init", "ariel", "Watch the garden.")
     assert machine.run("cat /meso/minds/ariel/session.yaml").stdout == SESSION_YAML
-    found = meso(machine, "mind", "show", "ariel")
+    found = meso(machine, "mind", "--service", "--session", "ariel", "status")
     assert (found["iteration"], found["message_pool"]["by_source"]) == (0, {"user": 1})
     audit = machine.run("cat /meso/minds/ariel/interventions.jsonl").stdout
     assert [json.loads(line)["type"] for line in audit.splitlines()] == ["init", "message"]

@@ -1,0 +1,140 @@
+"""`mind --service`: the mind runner of this appliance."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from meso_cli.actions import service, text_or_input
+from meso_cli.output import CliError, Output, table
+from meso_cli.verbs.mind import current, show
+from meso_cli.verbs.mind.words import Mind as Request
+from meso_services.contract import mind as wire
+from meso_services.contract.client import Connection
+from meso_services.contract.mind import MindConfig
+from meso_services.mind import settings_of
+
+PAUSE = 0.3
+Answer = Callable[[Connection, dict[str, Any], Request, Output], None]
+
+
+def run(request: Request, output: Output) -> int:
+    """Ask the service."""
+    with service("mind-runner") as connection:
+        if request.action == "init":
+            _init(connection, request, output)
+        elif request.action == "list":
+            _list(connection, output)
+        elif request.action == "open":
+            current.remember(request.given["directory"])
+            _status(connection, request.given["directory"], output)
+        else:
+            name = current.find(request.session)
+            return _on(connection, f"/v1/minds/{name}", request, output)
+    return 0
+
+
+def _init(connection: Connection, request: Request, output: Output) -> None:
+    given = request.given
+    prompt = text_or_input(given["prompt"]) if given["prompt"] else None
+    wanted = {"name": given["directory"], "offline": given["offline"]}
+    wanted |= {"prompt": prompt} if prompt else {}
+    made = connection.post(
+        "/v1/minds", wire.CreateMind.model_validate(wanted), wire.Mind, once=True
+    )
+    current.remember(made.name)
+    output.result(made.model_dump(mode="json"), made.name)
+
+
+def _list(connection: Connection, output: Output) -> None:
+    found = connection.get("/v1/minds", wire.MindsReply)
+    rows = [
+        (m.name, "?" if m.iteration is None else str(m.iteration), m.problem) for m in found.minds
+    ]
+    text = table(rows, ("NAME", "ITERATION", "PROBLEM")) if rows else "no mind"
+    output.result(found.model_dump(mode="json"), text)
+
+
+def _status(connection: Connection, name: str, output: Output) -> None:
+    mind = connection.get(f"/v1/minds/{name}", wire.Mind).model_dump(mode="json")
+    output.result(mind, show.page(mind))
+
+
+def _on(connection: Connection, top: str, request: Request, output: Output) -> int:
+    given = request.given
+    match request.action:
+        case "status":
+            _status(connection, top.rpartition("/")[2], output)
+        case "message":
+            from meso_cli.verbs.mind.local import text_of  # noqa: PLC0415 (heavier, rarely)
+
+            wanted = wire.SayRequest(text=text_of(given), to=given["to"])
+            said = connection.post(f"{top}/messages", wanted, wire.SayReply, once=True)
+            output.result(said.model_dump(), f"message {said.message}")
+        case "run" | "step":
+            return _think(connection, top, request, output)
+        case "config":
+            _config(connection, top, given["set"], output)
+        case "cluster" if given["what"] == "status":
+            rows = connection.get(f"{top}/clusters", wire.ClustersReply).clusters
+            output.result(list(rows), show.clusters(rows))
+        case "cluster":
+            found = connection.get(f"{top}/clusters/{given['cluster']}", wire.MembersReply).members
+            output.result(list(found), "\n".join(f"{m['thought']:>6}  {m['text']}" for m in found))
+        case "history":
+            rows = connection.get(f"{top}/history", wire.HistoryReply, limit=given["limit"]).history
+            output.result(list(rows), "\n".join(f"{r['time']}  {r['what']}" for r in rows))
+        case "drafts":
+            waiting = connection.get(f"{top}/drafts", wire.DraftsReply).drafts
+            output.result(list(waiting), "\n".join(f"{d['id']}  {d['text']}" for d in waiting))
+        case "accept":
+            wish = wire.AcceptRequest(draft=given["draft"])
+            done = connection.post(f"{top}/accept", wish, wire.SayReply, once=True)
+            output.result(done.model_dump(), f"message {done.message}")
+        case other:
+            raise CliError("mind.directory_only", f"`{other}` works on a directory.")
+    return 0
+
+
+def _config(connection: Connection, top: str, assignments: list[str], output: Output) -> None:
+    config = connection.get(top, wire.Mind).config
+    wanted: dict[str, Any] = {}
+    for one in assignments:
+        config, changed = settings_of.changed(config, one)
+        wanted |= changed
+    if wanted:
+        request = wire.ConfigRequest(set=wanted)
+        config = connection.post(f"{top}/config", request, MindConfig, once=True)
+    output.result(config.written(), show.page(config.written()))
+
+
+def _think(connection: Connection, top: str, request: Request, output: Output) -> int:
+    given = request.given
+    step = request.action == "step"
+    wanted: dict[str, Any] = {"iterations": 1 if step else given["iterations"]}
+    if not step and given["max"]:
+        wanted["max"] = given["max"]
+    wish = wire.RunRequest.model_validate(wanted)
+    connection.post(f"{top}/run", wish, wire.RunState, once=True)
+    seen = 0
+    while True:
+        try:
+            found = connection.get(f"{top}/run", wire.RunState, after=seen)
+            for report in found.reports:
+                print(show.progress(report), file=sys.stderr, flush=True)
+                for text in [] if output.json else show.said(report):
+                    output.line(None, text)
+                if output.json:
+                    output.line(report)
+            seen = found.count
+            if found.state != "running":
+                break
+            time.sleep(PAUSE)
+        except KeyboardInterrupt:
+            print("ending after this iteration", file=sys.stderr, flush=True)
+            connection.post(f"{top}/stop", wire.RunRequest(), wire.RunState, once=True)
+    if found.state == "failed":
+        raise CliError("mind.run_failed", found.error)
+    return 0

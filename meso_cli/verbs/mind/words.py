@@ -1,0 +1,124 @@
+"""The words of `mind`: actions, their arguments, and the request that they become."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from meso_cli.actions import Action, add, nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Mind:
+    """What was asked. `given` holds the action's own arguments by name."""
+
+    action: str
+    service: bool
+    session: str | None
+    endpoint: str | None
+    api: str
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+COMMON = ("action", "service", "session", "endpoint", "api")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="where (with --service: its name)")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the first message; - is stdin")
+    parser.add_argument("--offline", action="store_true", help="embed with the local model")
+
+
+def _open(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR")
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("iterations", nargs="?", type=_count, metavar="N", help="exactly so many")
+    parser.add_argument("--max", type=_count, metavar="N", help="at most so many (default 50)")
+
+
+def _step(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--debug", action="store_true", help="show the whole request and reply")
+
+
+def _message(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="without it: -f, or stdin")
+    parser.add_argument("-f", "--file", metavar="FILE", help="take the text from a file")
+    parser.add_argument("--to", default="mind_0", metavar="MIND", help="default: mind_0")
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+
+
+def _cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("status", "show"))
+    parser.add_argument("cluster", nargs="?", metavar="CLUSTER", help="such as cluster_0")
+
+
+def _accept(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("draft", type=int, metavar="NUMBER")
+
+
+def _drafts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--archive", action="store_true", help="those that were not accepted")
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_count, default=20, metavar="N", help="the newest N lines")
+
+
+def _extract(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="the new session")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="first iteration")
+    parser.add_argument("--last", type=int, metavar="N", help="iteration to end before")
+
+
+ACTIONS = (
+    Action("init", "make a mind, and make it the current one", _init),
+    Action("open", "make a mind the current one", _open),
+    Action("status", "iteration, pools and clusters", nothing),
+    Action("list", "with --service: all minds", nothing),
+    Action("run", "think: N iterations, or until it says something", _run),
+    Action("step", "think: one iteration", _step),
+    Action("message", "tell it something", _message),
+    Action("config", "show or change the configuration", _config),
+    Action("cluster", "clusters: status, or show CLUSTER", _cluster),
+    Action("drafts", "the drafts that wait for you", _drafts),
+    Action("accept", "accept a draft as its message", _accept),
+    Action("history", "messages and actions, newest last", _history),
+    Action("extract", "a new session out of a range of iterations", _extract),
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add options and actions."""
+    parser.add_argument("--service", action="store_true", help="ask the appliance's mind runner")
+    parser.add_argument("--session", metavar="DIR", help="which mind (default: the current one)")
+    parser.add_argument(
+        "--endpoint",
+        metavar="URL",
+        default=os.environ.get("MESO_MIND_ENDPOINT"),
+        help="where models are asked: http(s)://… without /v1, or unix:PATH",
+    )
+    parser.add_argument("--api", choices=("openai", "anthropic"), default="openai")
+    add(parser, ACTIONS)
+
+
+def parse(arguments: argparse.Namespace) -> Mind:
+    """The request."""
+    everything = vars(arguments)
+    return Mind(
+        **{key: everything[key] for key in COMMON},
+        given={key: value for key, value in everything.items() if key not in COMMON},
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

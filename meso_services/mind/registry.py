@@ -1,0 +1,72 @@
+"""Clusters on the disk: the assignments are the truth, the registry a shortcut to their sum."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from meso_services.mind import lines, vectors
+from meso_services.mind.clustering import Change, Clusters
+from meso_services.mind.lines import Line
+from meso_services.mind.session import ASSIGNMENTS
+from meso_services.runtime import durable
+
+NAME = "clusters/registry.npz"
+# The registry is written anew after so many iterations; fewer are replayed when opening.
+EVERY = 64
+
+
+def load(directory: Path, dimension: int, iteration: int) -> tuple[Clusters, int]:
+    """The clusters as they are at `iteration`, and the iteration of the registry (0 without one).
+
+    A registry that is missing, damaged or too new is passed over: everything is replayed.
+    """
+    clusters, since = _registry(directory, dimension, iteration)
+    replayed: list[Line] = []
+    for line in lines.newest(directory, ASSIGNMENTS, iteration):
+        if line["commit"] <= since:
+            break
+        replayed.append(line)
+    replayed.reverse()
+    moved = vectors.rows(directory, dimension, [int(line["thought"]) for line in replayed])
+    clusters.add([int(line["cluster"]) for line in replayed], moved)
+    return clusters, since
+
+
+def save(directory: Path, clusters: Clusters, iteration: int) -> None:
+    """Write the registry. Raises OSError."""
+    held = io.BytesIO()
+    count = clusters.count
+    np.savez(held, sums=clusters.sums[:count], sizes=clusters.sizes[:count], iteration=iteration)
+    durable.write(directory / NAME, held.getvalue())
+
+
+def encode(changes: Sequence[Change], commit: int) -> list[Line]:
+    """Changes as lines of the assignments."""
+    return [
+        {
+            "commit": commit,
+            "thought": change.thought,
+            "cluster": change.cluster,
+            "by": change.by,
+            "distance": round(change.distance, 6),
+        }
+        for change in changes
+    ]
+
+
+def _registry(directory: Path, dimension: int, iteration: int) -> tuple[Clusters, int]:
+    empty = Clusters(dimension)
+    try:
+        with np.load(directory / NAME, allow_pickle=False) as held:
+            sums, sizes, since = held["sums"], held["sizes"], int(held["iteration"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return empty, 0
+    fits = sums.ndim == 2 and sums.shape == (len(sizes), dimension)
+    if since > iteration or not fits:
+        return empty, 0
+    return empty.restored(sums, sizes), since

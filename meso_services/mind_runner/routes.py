@@ -1,0 +1,131 @@
+"""The routes that let a mind think and answer, beside making and looking into it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Path
+from pydantic import ValidationError
+
+from meso_services.contract import mind as wire
+from meso_services.contract.mind import MindConfig
+from meso_services.mind import drafts, embedders, session, state, view
+from meso_services.mind.embedders import Service
+from meso_services.mind.iteration import Around
+from meso_services.mind.models import Client, Endpoint
+from meso_services.mind.runs import Wish
+from meso_services.mind.state import Mind
+from meso_services.mind_runner.background import Runs
+from meso_services.mind_runner.minds import Minds
+from meso_services.runtime.app import errors
+from meso_services.runtime.errors import MesoError
+from meso_services.runtime.paths import Paths
+from meso_services.runtime.peer import require_operator
+
+Name = Annotated[wire.MindName, Path()]
+
+
+def add(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
+    """Add them."""
+    _talking(app, minds)
+    _running(app, minds, runs, paths)
+    _looking(app, minds)
+
+
+def _talking(app: FastAPI, minds: Minds) -> None:
+    @app.post("/v1/minds/{name}/messages", status_code=201, responses=errors(404, 409, 507))
+    def say(name: Name, request: wire.SayRequest) -> wire.SayReply:
+        """Tell a mind something."""
+        number = state.say(minds.open(name), session.USER, request.to, request.text)
+        return wire.SayReply(message=number)
+
+    @app.post("/v1/minds/{name}/accept", status_code=201, responses=errors(404, 409, 507))
+    def accept(name: Name, request: wire.AcceptRequest) -> wire.SayReply:
+        """Accept a draft as the mind's message; the others leave."""
+        return wire.SayReply(message=drafts.accept(minds.open(name), request.draft)["id"])
+
+    # Auditors are programs: only who may change the appliance names them.
+    @app.post(
+        "/v1/minds/{name}/config",
+        responses=errors(403, 404, 409, 507),
+        dependencies=[Depends(require_operator)],
+    )
+    def configure(name: Name, request: wire.ConfigRequest) -> MindConfig:
+        """Set keys of a mind's configuration."""
+        mind = minds.open(name)
+        state.configure(mind, _config(mind, request.set), request.set)
+        return mind.config
+
+
+def _config(mind: Mind, wanted: dict[str, Any]) -> MindConfig:
+    document = mind.config.model_dump(mode="json") | wanted
+    try:
+        return MindConfig.model_validate_json(json.dumps(document))
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise MesoError("mind.bad_config", f"{key}: {first['msg']}", status=422) from None
+
+
+def _running(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
+    def make(name: str) -> tuple[Mind, Around]:
+        mind = minds.open(name)
+        client = Client(Endpoint(socket=str(paths.socket("api-proxy"))))
+        return mind, Around(client, embedders.choose(mind.config, client, Service(paths.run)))
+
+    @app.post("/v1/minds/{name}/run", status_code=202, responses=errors(404, 409))
+    def begin(name: Name, request: wire.RunRequest) -> wire.RunState:
+        """Let a mind think, in the background."""
+        runs.begin(name, Wish(request.iterations, request.max), lambda: make(name))
+        return wire.RunState(state="running")
+
+    @app.post("/v1/minds/{name}/stop", responses=errors(404))
+    def stop(name: Name) -> wire.RunState:
+        """End a run after the iteration that is running."""
+        minds.inspect(name)
+        if run := runs.get(name):
+            run.stop.set()
+        return _state(runs, name, 0)
+
+    @app.get("/v1/minds/{name}/run", responses=errors(404))
+    def follow(name: Name, after: int = 0) -> wire.RunState:
+        """The latest run of a mind, and its reports after the first `after`."""
+        minds.inspect(name)
+        return _state(runs, name, after)
+
+
+def _state(runs: Runs, name: str, after: int) -> wire.RunState:
+    run = runs.get(name)
+    if run is None:
+        return wire.RunState(state="none")
+    # The state first: a report that is added in between is read with the next question.
+    shown, count = run.state, run.count
+    missed = max(0, count - len(run.reports))
+    reports = run.reports[max(0, after - missed) : count - missed]
+    return wire.RunState.model_validate(
+        {"state": shown, "reports": reports, "count": count, "error": run.error}
+    )
+
+
+def _looking(app: FastAPI, minds: Minds) -> None:
+    @app.get("/v1/minds/{name}/clusters", responses=errors(404, 409))
+    def clusters(name: Name) -> wire.ClustersReply:
+        """All clusters of a mind."""
+        return wire.ClustersReply(clusters=tuple(view.cluster_rows(minds.open(name))))
+
+    @app.get("/v1/minds/{name}/clusters/{cluster}", responses=errors(404, 409))
+    def members(name: Name, cluster: str) -> wire.MembersReply:
+        """The members of a cluster."""
+        return wire.MembersReply(members=tuple(view.members(minds.open(name), cluster)))
+
+    @app.get("/v1/minds/{name}/history", responses=errors(404, 409))
+    def history(name: Name, limit: int = 100) -> wire.HistoryReply:
+        """Messages and interventions."""
+        most = max(1, min(limit, 1000))
+        return wire.HistoryReply(history=tuple(view.history(minds.open(name), most)))
+
+    @app.get("/v1/minds/{name}/drafts", responses=errors(404, 409))
+    def waiting(name: Name) -> wire.DraftsReply:
+        """The drafts that wait for the user."""
+        return wire.DraftsReply(drafts=tuple(drafts.pending(minds.open(name))))
