@@ -11,6 +11,8 @@ from meso_services.api_proxy.buffers import Buffers
 from meso_services.api_proxy.care.start import care_of
 from meso_services.api_proxy.documented import document
 from meso_services.api_proxy.duties import add_duties, doors, own_checks
+from meso_services.api_proxy.edge import routes as edge
+from meso_services.api_proxy.edge.start import courier_of
 from meso_services.api_proxy.faces.face import Face
 from meso_services.api_proxy.faces.openai import OPENAI
 from meso_services.api_proxy.faces.table import FACES, error_body
@@ -54,7 +56,9 @@ def build(context: Context[Settings]) -> ASGIApp:
 
     add_duties(app, context)
     report.add_routes(app, settings, care_of(context))
-    return Front(app, pipeline)
+    courier = courier_of(context)
+    edge.add_routes(app, courier)
+    return Front(app, pipeline, courier)
 
 
 def _errors(face: Face) -> dict[int | str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from meso_services.api_proxy.edge.courier import Courier
 from meso_services.api_proxy.faces.table import ASKING, face_of
 from meso_services.api_proxy.pipeline import Pipeline
 from meso_services.api_proxy.upstreams.plan import Incoming
@@ -20,10 +21,15 @@ class Front:
     there is nothing but the faces: the kernel does not say who asks there.
     """
 
-    def __init__(self, app: FastAPI, pipeline: Pipeline) -> None:
+    def __init__(self, app: FastAPI, pipeline: Pipeline, courier: Courier) -> None:
         self._app, self._pipeline = app, pipeline
+        self._courier, self._started = courier, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._started:
+            # The first request after a start or a reload; there is no loop before it.
+            self._started = True
+            self._courier.start()
         if scope["path"] in ASKING and scope["method"] == "POST":
             await self._pipeline(scope, receive, send)
         elif scope.get(PEER_KEY) is not None or await self._may_list(scope, send):
