@@ -15,7 +15,7 @@ from meso_services.api_proxy.upstreams.kinds import serves, speaks
 from meso_services.api_proxy.upstreams.settings import PLACES, Upstream
 
 # The appliance's own embedding model, there without being declared.
-EMBED = Upstream(name="embed", kind="embed", models=("embed", "local"))
+EMBED = Upstream(name="embed", kind="embed", models=("embed", "local", "all-MiniLM-L6-v2"))
 BY_MODEL = "by-model"
 
 
