@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meso_services.api_proxy.faces.face import Action
 from meso_services.api_proxy.facts import Facts
 from meso_services.api_proxy.routing.decide import Decision
 from meso_services.api_proxy.settings import Settings
@@ -25,7 +26,9 @@ def nowhere(facts: Facts, decision: Decision, settings: Settings) -> MesoError:
             hint="`meso proxy explain` shows every rule that was considered",
             headers=FINAL,
         )
-    if not any(serves(upstream.kind, facts.action) for upstream in settings.upstreams):
+    # For embeddings there is always one: the appliance's own model.
+    always = facts.action is Action.EMBEDDINGS
+    if not always and not any(serves(one.kind, facts.action) for one in settings.upstreams):
         return MesoError(
             "proxy.no_upstream",
             f"no upstream for the {facts.face.kind} API's {facts.action} is configured",
