@@ -142,12 +142,13 @@ class House:
         self._check(own, hold)
         self._take(own, ask.client.name, "tokens", need.given)
         try:
-            await self.queue.enter(ask.client.name, need.tokens, self._share(own))
+            waited = await self.queue.enter(ask.client.name, need.tokens, self._share(own))
         except BaseException:
             self._correct(own, ask.client.name, -need.given)
             raise
         try:
-            self._check(own, hold)
+            if waited:
+                self._check(own, hold)
         except RefusalError:
             self.queue.leave(ask.client.name)
             self._correct(own, ask.client.name, -need.given)

@@ -11,11 +11,12 @@ import contextlib
 import json
 import re
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from meso_services.runtime import durable
 from meso_services.runtime.logging import Log
@@ -23,6 +24,9 @@ from meso_services.runtime.logging import Log
 Record = dict[str, Any]
 CHECKPOINT = "checkpoint"
 RETRY_SECONDS = 1.0
+# Lines that the writer works on before it lets others run.
+TURN = 32
+T = TypeVar("T")
 _log = Log("meso.proxy.journal")
 
 
@@ -139,7 +143,7 @@ class Journal:
                     self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
 
     def _write(self, batch: list[Record]) -> bool:
-        data = b"".join(_encode(record) for record in batch)
+        data = b"".join(_politely(_encode, batch))
         try:
             if self._current.stat().st_size >= self.bounds.segment:
                 self._begin(self._number + 1)
@@ -151,8 +155,7 @@ class Journal:
             return False
         self.problem = ""
         if self._fold is not None:
-            for record in batch:
-                self._fold.apply(record)
+            deque(_politely(self._fold.apply, batch), maxlen=0)
         return True
 
     def _begin(self, number: int) -> None:
@@ -223,6 +226,14 @@ class Journal:
                     yield record
                 else:
                     self.damaged += 1
+
+
+def _politely(work: Callable[[Record], T], batch: list[Record]) -> Iterator[T]:
+    """`work` on each, letting the event loop's thread in every few."""
+    for number, record in enumerate(batch, 1):
+        yield work(record)
+        if number % TURN == 0:
+            time.sleep(0)
 
 
 def _encode(record: Record) -> bytes:

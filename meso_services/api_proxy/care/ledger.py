@@ -8,6 +8,7 @@ requests admitted or finished within the last `flush_seconds`.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class Ledger:
         self, directory: Path, bounds: Bounds | None = None, now: Callable[[], float] = time.time
     ) -> None:
         self._now = now
+        self._run, self._count = secrets.token_hex(6), itertools.count(1)
         self._second = 0
         self._day = ""
         # The writer's sums stand beside ours: a checkpoint counts what is on the disk, no more.
@@ -53,7 +55,7 @@ class Ledger:
         day = self.today()
         self.held.add(hold)
         # Clients choose the ids of requests, so an entry has one of its own.
-        entry = secrets.token_hex(8)
+        entry = f"{self._run}-{next(self._count):x}"
         self._write(
             {
                 "hold": entry,

@@ -58,8 +58,9 @@ class FairQueue:
         """Client → how many of its requests run, how many wait."""
         return {name: (line.running, len(line.waiters)) for name, line in self._lines.items()}
 
-    async def enter(self, client: str, size: float, share: Share) -> None:
-        """Wait for a place. `size` is how much the request asks for, in any one unit.
+    async def enter(self, client: str, size: float, share: Share) -> bool:
+        """Wait for a place; True if there was a wait, so that others ran meanwhile. `size` is
+        how much the request asks for, in any one unit.
 
         Raises RefusalError `limit.queue_full` or `limit.queue_time`. Afterwards `leave` is due.
         """
@@ -80,6 +81,7 @@ class FairQueue:
             await self._wait(client, line, start)
         else:
             self._begin(line, start)
+        return must_wait
 
     def leave(self, client: str) -> None:
         """Give the place back."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar, cast
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from meso_services.api_proxy.care.interface import Ask, BreakerState, Outcome, Settlement, Usage
@@ -9,6 +11,7 @@ from meso_services.api_proxy.care.prices import usd
 
 # Different values of one label; whatever comes later is counted as "others".
 MAX_VALUES = 64
+M = TypeVar("M", Counter, Gauge, Histogram)
 OTHERS = "others"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -36,6 +39,7 @@ class Meters:
 
     def __init__(self) -> None:
         self._client, self._route, self._upstream = Labels(), Labels(), Labels()
+        self._children: dict[tuple[object, ...], object] = {}
         registry = self._registry = CollectorRegistry()
         by = ("client", "route", "upstream")
         self._requests = Counter(
@@ -86,15 +90,22 @@ class Meters:
             "meso_proxy_spent_today_usd", "US dollars spent today by all.", registry=registry
         )
 
+    def _of(self, metric: M, *values: str) -> M:
+        """The child of `metric` with these labels; looked up once, since that takes a lock."""
+        key = (id(metric), *values)
+        if (child := self._children.get(key)) is None:
+            child = self._children[key] = metric.labels(*values)
+        return cast(M, child)
+
     def refused(self, client: str, code: str) -> None:
         """A request was not let in."""
-        self._refused.labels(self._client.of(client), code).inc()
+        self._of(self._refused, self._client.of(client), code).inc()
 
     def looked_up(self, ask: Ask, hit: bool) -> None:
         """A kept answer was looked for."""
         result = "hit" if hit else "miss"
-        self._cache.labels(
-            self._client.of(ask.client.name), self._route.of(ask.route), result
+        self._of(
+            self._cache, self._client.of(ask.client.name), self._route.of(ask.route), result
         ).inc()
 
     def settled(self, ask: Ask, settlement: Settlement, usage: Usage, pico: int) -> None:
@@ -103,17 +114,17 @@ class Meters:
         upstream = self._upstream.of(upstream)
         route = self._route.of(ask.route)
         by = (self._client.of(ask.client.name), route, upstream)
-        self._requests.labels(*by, settlement.outcome.value).inc()
+        self._of(self._requests, *by, settlement.outcome.value).inc()
         if settlement.outcome is Outcome.CACHED:
             return
         for name in ("input", "output", "cache_read", "cache_write", "reasoning"):
             if count := getattr(usage, name):
-                self._tokens.labels(*by, name).inc(count)
+                self._of(self._tokens, *by, name).inc(count)
         if pico:
-            self._cost.labels(*by).inc(usd(pico))
-        self._seconds.labels(route, upstream).observe(settlement.seconds)
+            self._of(self._cost, *by).inc(usd(pico))
+        self._of(self._seconds, route, upstream).observe(settlement.seconds)
         if settlement.first_byte is not None:
-            self._first.labels(route, upstream).observe(settlement.first_byte)
+            self._of(self._first, route, upstream).observe(settlement.first_byte)
 
     def text(
         self, running: int, waiting: int, breakers: dict[str, BreakerState], spent: int
@@ -123,5 +134,5 @@ class Meters:
         self._waiting.set(waiting)
         self._spent.set(usd(spent))
         for name, state in breakers.items():
-            self._breaker.labels(self._upstream.of(name)).set(_STATES[state])
+            self._of(self._breaker, self._upstream.of(name)).set(_STATES[state])
         return generate_latest(self._registry)
