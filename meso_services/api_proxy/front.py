@@ -13,12 +13,14 @@ from meso_services.api_proxy.wire import Client, headers_of
 from meso_services.runtime.errors import MesoError
 from meso_services.runtime.peer import PEER_KEY
 
+METRICS = "/metrics"
+
 
 class Front:
     """Requests to a model go straight to the pipeline; all others to the framework.
 
     The framework would take longer over a request than everything else here together. On TCP
-    there is nothing but the faces: the kernel does not say who asks there.
+    there is nothing but the faces and the metrics: the kernel does not say who asks there.
     """
 
     def __init__(self, app: FastAPI, pipeline: Pipeline, courier: Courier) -> None:
@@ -32,7 +34,11 @@ class Front:
             self._courier.start()
         if scope["path"] in ASKING and scope["method"] == "POST":
             await self._pipeline(scope, receive, send)
-        elif scope.get(PEER_KEY) is not None or await self._may_list(scope, send):
+        elif (
+            scope.get(PEER_KEY) is not None
+            or scope["path"] == METRICS  # asks for a client's key itself
+            or await self._may_list(scope, send)
+        ):
             await self._app(scope, receive, send)
 
     async def _may_list(self, scope: Scope, send: Send) -> bool:

@@ -217,7 +217,7 @@ def test_on_tcp_a_client_is_its_key(service: Any, api: ModelApi) -> None:
         assert ask(authorization="Bearer the-poor-key").status_code == 402
         assert "the-laptops-key" not in str(api.asked)
         for path in ("/v1/secrets", "/v1/proxy/ledger", "/v1/proxy/top"):
-            assert client.get(path).status_code == 403, path
+            assert client.get(path).status_code in (403, 404), path
         assert client.get("/metrics").status_code == 401
         assert client.get("/metrics", headers={"x-api-key": "the-poor-key"}).status_code == 200
     with proxy.client as client:
