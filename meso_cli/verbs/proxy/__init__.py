@@ -8,24 +8,37 @@ from typing import assert_never
 from meso_cli.actions import Action, add
 from meso_cli.output import Output
 from meso_cli.page import Page
-from meso_cli.verbs.proxy import ledger, top
+from meso_cli.verbs.proxy import ledger, routing, top
 
 PAGE = Page(
     text="""
 The API proxy passes requests to models and keeps the books: who asked, what it
-cost, what is left of the budgets.
+cost, what is left of the budgets. Which request goes where stands in the appliance's
+file under services.api_proxy (docs/proxy.md has examples).
+
+`explain` takes a request as a client would send it and says where it would go,
+with every rule that was considered. Nothing is sent. REQUEST.json is a file, or -
+for standard input; with --host it must be -.
 """,
     examples=(
+        ("meso proxy explain request.json", "where this request would go, and why"),
+        (
+            "meso proxy explain - --face anthropic --header x-meso-privacy:machine < request.json",
+            "the same, marked as private",
+        ),
+        ("meso proxy routes", "the routes of the appliance's file, in their order"),
+        ("meso proxy status", "the upstreams: their keys, and which are left alone"),
         ("meso proxy top", "what runs now, what the day cost; Ctrl-C ends it"),
         ("meso proxy top --once --json", "the same once, for a program"),
         ("meso proxy ledger", "costs by day, client and model"),
         ("meso proxy ledger --since 2026-11-01 --by client", "a month, by client"),
     ),
 )
-Request = top.Top | ledger.Ledger
+Request = top.Top | ledger.Ledger | routing.Request
 ACTIONS = (
     Action("top", "what runs now and what the day cost", top.arguments),
     Action("ledger", "what was spent, in sums", ledger.arguments),
+    *routing.ACTIONS,
 )
 
 
@@ -36,7 +49,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def parse(arguments: argparse.Namespace) -> Request:
     """The request."""
-    return top.read(arguments) if arguments.action == "top" else ledger.read(arguments)
+    match arguments.action:
+        case "top":
+            return top.read(arguments)
+        case "ledger":
+            return ledger.read(arguments)
+        case _:
+            return routing.read(arguments)
 
 
 def run(request: Request, output: Output) -> int:
@@ -46,5 +65,7 @@ def run(request: Request, output: Output) -> int:
             return top.run(request, output)
         case ledger.Ledger():
             return ledger.run(request, output)
+        case routing.Explain() | routing.Routes() | routing.Status():
+            return routing.run(request, output)
         case _:
             assert_never(request)

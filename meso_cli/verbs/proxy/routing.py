@@ -1,4 +1,4 @@
-"""`meso proxy`: where requests to models go, and why."""
+"""`meso proxy explain|routes|status`: where requests to models go, and why."""
 
 from __future__ import annotations
 
@@ -8,33 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from meso_cli.actions import Action, add, nothing, service, text_or_input
+from meso_cli.actions import Action, nothing, service, text_or_input
 from meso_cli.output import CliError, Output, table
-from meso_cli.page import Page
 
 if TYPE_CHECKING:
     from meso_services.contract.proxy import ExplainReply, RoutesReply
-
-PAGE = Page(
-    text="""
-The API proxy is the one door to every model: Claude's API, OpenAI-compatible
-servers, models on this machine. Which request goes where stands in the
-appliance's file under services.api_proxy (docs/proxy.md has examples).
-
-`explain` takes a request as a client would send it and says where it would go,
-with every rule that was considered. Nothing is sent. REQUEST.json is a file, or -
-for standard input.
-""",
-    examples=(
-        ("meso proxy explain request.json", "where this request would go, and why"),
-        (
-            "meso proxy explain - --face anthropic --header x-meso-privacy:machine < request.json",
-            "the same, marked as private",
-        ),
-        ("meso proxy routes", "the routes of the appliance's file, in their order"),
-        ("meso proxy status", "the upstreams: their keys, and which are left alone"),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +56,7 @@ ACTIONS = (
 )
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions."""
-    add(parser, ACTIONS)
-
-
-def parse(arguments: argparse.Namespace) -> Request:
+def read(arguments: argparse.Namespace) -> Request:
     """The request."""
     match arguments.action:
         case "explain":
