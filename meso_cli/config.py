@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meso_cli.output import CliError, Output
+from meso_cli.verbs.config import path_of
 from meso_services.config import diff as differences
 from meso_services.config.appliance import Appliance
 from meso_services.config.load import load
@@ -22,15 +23,6 @@ TOP = Path(__file__).resolve().parents[1]
 CONFIGS = TOP / "configs"
 SCHEMA_FILE = TOP / "docs/meso-config.schema.json"
 REFERENCE_FILE = TOP / "docs/configuration.md"
-
-
-def path_of(name: str) -> Path:
-    """`x86-minipc` → configs/x86-minipc.toml; whatever looks like a path stays one."""
-    if "/" in name or name.endswith(".toml"):
-        return Path(name)
-    path = CONFIGS / f"{name}.toml"
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def check(names: Sequence[str], output: Output) -> int:

@@ -5,6 +5,8 @@ A verb's module has
   configure  adds its arguments to a parser
   parse      turns the parsed arguments into its request, a frozen dataclass
   run        does it: `run(request, output)` returns the exit status
+  look       may be there: which appliances (names, files) a request is about,
+             so that they are looked at before anything is installed for it
 It imports only the standard library at its top, so that help needs nothing
 installed; what `run` needs it imports when it runs.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +16,16 @@ from pathlib import Path
 
 from meso_host import nix, store
 from meso_host.errors import HostError
-from meso_host.lock.model import LOCK_DIR
+from meso_host.lock.model import LOCK_DIR, Meta
+from meso_host.lock.model import load as read_lock
 from meso_host.setup import tree
+from meso_host.setup.appliance import file_of
 from meso_services.config.load import load
 from meso_services.runtime import process
 
 Note = Callable[[str], None]
+# The project's cadence of security updates is a week (docs/architecture.md).
+OLD_DAYS = 30
 # What was fetched and not built: nothing to build twice and compare.
 FETCHED = re.compile(r"\.(deb|whl|tar\.gz|tar\.xz|toml)\.drv$")
 # What Nix says where the kernel or a container forbids the namespaces of its sandbox.
@@ -47,6 +52,18 @@ def build(name: str, note: Note = lambda _: None) -> Path:
     return link.resolve()
 
 
+def age(now: float | None = None) -> str:
+    """A warning when the locks are older than 30 days, else an empty text."""
+    locked = read_lock(locks(), "meta", Meta).epoch
+    days = ((time.time() if now is None else now) - locked) / 86400
+    if days <= OLD_DAYS:
+        return ""
+    return (
+        f"the packages were locked {days:.0f} days ago, so security updates since then are "
+        "missing: ./meso lock --update takes them"
+    )
+
+
 def check(name: str, note: Note = lambda _: None) -> Path:
     """Build every part of the image again and compare bit for bit; the image's directory.
 
@@ -64,14 +81,7 @@ def check(name: str, note: Note = lambda _: None) -> Path:
 
 def configuration(name: str) -> Path:
     """The appliance's file, free of mistakes. Raises HostError or ConfigError."""
-    file = tree.TOP / "configs" / f"{name}.toml"
-    if not file.is_file() or "/" in name:
-        there = ", ".join(sorted(path.stem for path in file.parent.glob("*.toml")))
-        raise HostError(
-            "build.no_such_appliance",
-            f"there is no configs/{name}.toml.",
-            remedy=f"These are there: {there}. Copy one of them to start with.",
-        )
+    file = file_of(name)
     load(file)
     return file
 

@@ -133,7 +133,7 @@ let
       debs = paths (crossSet.pickArch {
         amd64 = [
           "binutils-aarch64-linux-gnu" "binutils-common" "cpp-14-aarch64-linux-gnu"
-          "gcc-14-aarch64-linux-gnu" "gcc-aarch64-linux-gnu" "libbinutils" "libctf-nobfd0"
+          "libbinutils" "libctf-nobfd0"
           "libgmp10" "libisl23" "libjansson4" "libmpc3" "libmpfr6" "libsframe1" "libstdc++6"
         ];
         all = [
@@ -150,6 +150,8 @@ let
     programs = [ tools compiler ];
     spec = {
       inherit (p) name version;
+      # 8,000 points cluster in the same time with it optimised and not.
+      plain = [ "_hdbscan_tree" ];
       sdist = "${fetch.wheel p.files.sdist}";
       compiler = "${compiler}";
       numpy = wheelPath (builtins.head (builtins.filter (w: w.name == "numpy") wheels));
@@ -229,24 +231,39 @@ let
   };
 
   # ---- the image ----
+  base = step {
+    name = "base-${arch}";
+    module = "base";
+    programs = [ tools ];
+    spec.layers = [
+      "${userland}/userland.tar" "${kernel}/modules.tar" "${python}/python.tar" "${model}/model.tar"
+    ];
+  };
+  rootSpec = {
+    base = "${base}";
+    # Over the base, so that nobody waits for the cross-compiler.
+    layers = map (layer: "${layer}/python.tar") crossPython ++ [ "${services}/meso.tar" ];
+    facts = "${userland}/facts.json";
+    users = "${builtins.path { name = "users.json"; path = lock.users; }}";
+    overlay = "${tree "overlay" ./overlay}";
+    inherit (builtins.fromTOML (builtins.readFile ./links.toml)) links;
+    generation = "${generation}";
+    units = import (source + "/modules");
+    inherit version;
+    root_size = layout.rootSize;
+  };
+  # The image makes its own root and kernel image; these are the same alone, for who looks at them.
   root = step {
     name = "root-${name}";
     module = "root";
     modules = [ "root" "userland" ];
     programs = [ tools ];
-    spec = {
-      layers = [
-        "${userland}/userland.tar" "${kernel}/modules.tar" "${python}/python.tar"
-      ] ++ map (layer: "${layer}/python.tar") crossPython ++ [ "${model}/model.tar" "${services}/meso.tar" ];
-      facts = "${userland}/facts.json";
-      users = "${builtins.path { name = "users.json"; path = lock.users; }}";
-      overlay = "${tree "overlay" ./overlay}";
-      inherit (builtins.fromTOML (builtins.readFile ./links.toml)) links;
-      generation = "${generation}";
-      units = import (source + "/modules");
-      inherit version;
-      root_size = layout.rootSize;
-    };
+    spec = rootSpec;
+  };
+  uki = step {
+    name = "uki-${name}";
+    module = "uki";
+    spec = { uki = ukiSpec; root = "${root}"; };
   };
   initrd = step {
     name = "initrd-${arch}";
@@ -263,18 +280,19 @@ let
       init = "${builtins.path { name = "init"; path = ./init.sh; }}";
     };
   };
-  uki = step {
-    name = "uki-${name}";
-    module = "uki";
-    spec = {
-      inherit arch version;
-      boot = builtins.head (paths (rootSet.pick [ "systemd-boot-efi" ]));
-      kernel = "${kernel}";
-      initrd = "${initrd}";
-      root = "${root}";
-      parameters = [ "panic=10" "loglevel=6" "systemd.show_status=auto" ] ++ board.parameters
-        ++ map (console: "console=${console}") board.consoles;
-    };
+  ukiSpec = {
+    inherit arch version;
+    boot = builtins.head (paths (rootSet.pick [ "systemd-boot-efi" ]));
+    kernel = "${kernel}";
+    initrd = "${initrd}";
+    parameters = [ "panic=10" "loglevel=6" "systemd.show_status=auto" ] ++ board.parameters
+      ++ map (console: "console=${console}") board.consoles;
+  };
+  state = step {
+    name = "state";
+    module = "state";
+    programs = [ tools ];
+    spec.size = (builtins.head (builtins.filter (p: p.name == "state") layout.partitions)).size;
   };
   notices = step {
     name = "notices-${arch}";
@@ -290,6 +308,7 @@ let
   image = step {
     name = "image-${name}";
     module = "disk";
+    modules = [ "disk.py" "root" "uki.py" "userland" ];
     programs = [ tools ];
     extra.GCONV = "${libraries interpreter}/gconv";
     spec = {
@@ -298,15 +317,16 @@ let
       tries = 3;
       menu_seconds = (builtins.fromTOML (builtins.readFile config)).boot.menu_seconds or 3;
       inherit (layout) partitions;
-      root = "${root}";
-      uki = "${uki}";
+      root = rootSpec;
+      uki = ukiSpec;
+      state = "${state}";
       notices = "${notices}";
       packages = map deb rootSet.debs ++ map wheel (lock.python ++ lock.models);
     };
   };
 in
 {
-  inherit image root uki initrd generation kernel userland python model services renderer notices;
+  inherit image root uki base state initrd generation kernel userland python model services renderer notices;
   inherit interpreter tools compiler judges;
   crossWheels = map crossWheel crossBuilt;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def collect(machine: Machine) -> Status:
         record=record,
         memory=system.memory(machine),
         disk=system.disk(machine),
+        locked_days=warnings.locked_days(machine.factory / "manifest.json", time.time()),
     )
     healthy = all(service.well for service in found) and not facts.failed_units
     return Status(

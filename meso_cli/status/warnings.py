@@ -11,6 +11,8 @@ from meso_cli.status.model import Space
 from meso_services.boot.records import Outcome, Record
 
 FULL = 0.9
+# The cadence of security updates that the project keeps is a week; this is when to ask why not.
+OLD_DAYS = 30
 UNEXPECTED = {
     Outcome.POWER_LOSS: "The last boot ended without a shutdown",
     Outcome.WATCHDOG: "The hardware watchdog ended the last boot",
@@ -30,6 +32,7 @@ class Facts:
     record: Record | None
     memory: Space
     disk: Space
+    locked_days: float
 
 
 def warn(facts: Facts) -> Iterator[str]:
@@ -45,6 +48,11 @@ def warn(facts: Facts) -> Iterator[str]:
         yield f"The state partition is {facts.disk.share:.0%} full."
     if facts.memory.share > FULL:
         yield f"Memory is {facts.memory.share:.0%} in use."
+    if facts.locked_days > OLD_DAYS:
+        yield (
+            f"The packages of this image were locked {facts.locked_days:.0f} days ago: security "
+            "updates since then are missing. On your computer: `meso lock --update`, then build."
+        )
 
 
 def _boots(record: Record | None) -> Iterator[str]:
@@ -58,6 +66,14 @@ def _boots(record: Record | None) -> Iterator[str]:
     said = UNEXPECTED.get(record.previous.outcome)
     if said is not None:
         yield f"{said}: {record.previous.reason}."
+
+
+def locked_days(manifest: Path, now: float) -> float:
+    """Days since the image's packages were locked, from the factory generation; 0 if unknown."""
+    try:
+        return (now - float(json.loads(manifest.read_text())["created"])) / 86400
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def activation(account: Path) -> tuple[str, ...]:

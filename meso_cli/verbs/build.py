@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from meso_cli.output import Output
 from meso_cli.page import Page
@@ -44,6 +46,11 @@ def parse(arguments: argparse.Namespace) -> Build:
     return Build(arguments.name, arguments.check)
 
 
+def look(request: Build) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """The appliance that must be there."""
+    return (request.name,), ()
+
+
 def run(request: Build, output: Output) -> int:
     """Build; prints the path of the image."""
     from meso_host import build  # noqa: PLC0415 (the host's part, not on the appliance)
@@ -52,7 +59,10 @@ def run(request: Build, output: Output) -> int:
     what = f"image of {request.name}" + (", built twice" if request.check else "")
     with Progress(1).step(what) as note:
         directory = work(request.name, note)
-    image = directory / "disk.img"
+    image, age = directory / "disk.img", build.age()
+    if age:
+        sys.stderr.write(f"meso: {age}\n")
     result = {"name": request.name, "image": str(image), "directory": str(directory)}
+    result |= {"warning": age}
     output.result(result, str(image))
     return 0

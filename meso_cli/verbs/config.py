@@ -87,6 +87,28 @@ def parse(arguments: argparse.Namespace) -> Request:
             raise CliError("cli.usage", f"`meso config {action}` takes {takes}.", status=2)
 
 
+def look(request: Request) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """The files that must be there and be TOML."""
+    match request:
+        case Check(names):
+            return (), tuple(map(path_of, names))
+        case Diff(old, new):
+            return (), (path_of(old), path_of(new))
+        case Render(name):
+            return (), (path_of(name),)
+        case Schema():
+            return (), ()
+
+
+def path_of(name: str) -> Path:
+    """`x86-minipc` → configs/x86-minipc.toml; whatever looks like a path stays one."""
+    if "/" in name or name.endswith(".toml"):
+        return Path(name)
+    path = Path(__file__).resolve().parents[2] / "configs" / f"{name}.toml"
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def run(request: Request, output: Output) -> int:
     """Do it; 1 when a file has a mistake."""
     from meso_cli import config  # noqa: PLC0415 (help needs no pydantic)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from meso_cli.output import Output
 from meso_cli.page import Page
@@ -39,6 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def parse(arguments: argparse.Namespace) -> Sbom:
     """The request."""
     return Sbom(arguments.name)
+
+
+def look(request: Sbom) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """The appliance that must be there."""
+    return (request.name,), ()
 
 
 def run(request: Sbom, output: Output) -> int:

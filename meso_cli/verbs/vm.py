@@ -58,6 +58,12 @@ def parse(arguments: argparse.Namespace) -> Vm:
     return Vm(arguments.name, action, arguments.fresh, not arguments.no_wait, arguments.image)
 
 
+def look(request: Vm) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """The appliance that must be there."""
+    builds = request.action == "start" and request.image is None
+    return ((request.name,) if builds else ()), ()
+
+
 def run(request: Vm, output: Output) -> int:
     """Start, stop or show the machine."""
     from meso_host.vm import verb  # noqa: PLC0415 (the host's part, not on the appliance)

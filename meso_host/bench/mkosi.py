@@ -18,8 +18,11 @@ from pathlib import Path
 from meso_host.bench.areas import Note
 from meso_host.lock import mirrors
 from meso_host.lock.model import Deb, DebLock, load
+from meso_host.setup import tree
 from meso_services.runtime.process import CommandError, run
 
+REPOSITORY = "https://github.com/systemd/mkosi"
+_CLONE_SECONDS = 120.0
 _SECONDS = 3600.0
 _CONFIG = """\
 [Distribution]
@@ -38,7 +41,7 @@ RepartDirectories={top}/repart
 Bootable=yes
 Bootloader=systemd-boot
 ExtraTrees={top}/extra
-ExtraTrees={layer}
+{layers}
 Packages={packages}
 
 [Build]
@@ -84,17 +87,41 @@ class Mkosi:
     label: str
 
 
-def find() -> Mkosi | None:
-    """mkosi from MESO_MKOSI (a directory with its sources), else from PATH; None without one."""
+def find(note: Note) -> Mkosi | None:
+    """mkosi from MESO_MKOSI (a directory with its sources), else from PATH, else its own
+    repository, which is brought to .meso/peers once; None where it cannot be had.
+    """
     sources = os.environ.get("MESO_MKOSI")
     if sources:
         argv: tuple[str, ...] = (sys.executable, "-m", "mkosi")
     elif program := shutil.which("mkosi"):
         argv = (program,)
+    elif brought := _brought(note):
+        sources, argv = str(brought), (sys.executable, "-m", "mkosi")
     else:
         return None
     said = run([*argv, "--version"], env={"PYTHONPATH": sources}).stdout.strip()
     return Mkosi(argv, sources, said if said.startswith("mkosi") else f"mkosi {said}")
+
+
+def _brought(note: Note) -> Path | None:
+    """The peer's sources in .meso/peers/mkosi. It is no dependency of ours: only a bench uses it.
+
+    The Python index does not have it, and Debian 13's is two releases older.
+    """
+    place = tree.STATE / "peers/mkosi"
+    if (place / "mkosi/__main__.py").is_file():
+        return place
+    note("bringing mkosi")
+    part = place.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        run(["git", "clone", "--quiet", "--depth", "1", REPOSITORY, part], timeout=_CLONE_SECONDS)
+    except CommandError:
+        return None
+    part.replace(place)
+    return place
 
 
 def package_set(lock_dir: Path) -> list[Deb]:
@@ -112,9 +139,9 @@ class Peer:
 
     @classmethod
     def prepare(
-        cls, top: Path, found: Mkosi, packages: Iterable[str], layer: Path, note: Note
+        cls, top: Path, found: Mkosi, packages: Iterable[str], layers: Iterable[Path], note: Note
     ) -> Peer:
-        """Write the configuration and build once. `layer` is a tar that joins the root."""
+        """Write the configuration and build once. `layers` are tars that join the root."""
         peer = cls(top, found)
         for part in ("out", "cache", "packages", "work", "extra/etc", "repart"):
             (top / part).mkdir(parents=True)
@@ -129,7 +156,8 @@ class Peer:
             )
         )
         text = "\n        ".join(["", *packages])
-        known = {"top": top, "packages": text, "layer": layer}
+        trees = "\n".join(f"ExtraTrees={layer}" for layer in layers)
+        known = {"top": top, "packages": text, "layers": trees}
         config = top / "mkosi.conf"
         config.write_text(_CONFIG.format(tools=_MAKE_TOOLS.format(top=top), **known))
         note("mkosi: downloads and tools tree, not counted")

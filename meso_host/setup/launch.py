@@ -1,4 +1,4 @@
-"""The launcher proper: parse first, bring what the verb needs, then become the verb."""
+"""The launcher proper: parse, look at what is named, bring what is needed, become the verb."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from meso_cli import __main__ as cli
 from meso_cli.command import parse
 from meso_cli.output import problem
-from meso_host.setup import plan
+from meso_host.setup import appliance, plan
 from meso_host.setup.venv import replace_process
 
 
@@ -35,6 +35,8 @@ def _run(words: list[str]) -> int:
     needs = ("runtime", "ssh") if command.host else command.verb.needs
     todo = plan.make(needs, command.words)
     if not todo.empty:
+        if look := getattr(command.verb.load(), "look", None):
+            appliance.look(*look(command.request))
         plan.carry_out(todo)
     if needs:
         replace_process(plan.environment().python, words)

@@ -41,6 +41,11 @@ class Machine:
         return self.root / "run/meso"
 
     @property
+    def factory(self) -> Path:
+        """The generation that came with the image, made when its packages were locked."""
+        return self.root / "usr/share/meso/factory"
+
+    @property
     def initrd(self) -> Path:
         """What the initrd has to say: `degraded` (a reason), `fsck` (what was repaired)."""
         return self.root / "run/meso-initrd"

@@ -67,7 +67,7 @@ def test_a_key_of_the_configuration_runs_no_step_that_unpacks_packages(tree: Pat
     file.write_text(file.read_text().replace('hostname = "', 'hostname = "other-'))
     changed = steps_of(derivation(tree, "vps")) - before
     names = {Path(drv).name[33:].removesuffix(".drv") for drv in changed}
-    assert names == {f"{step}-vps" for step in ("generation", "root", "uki", "image")}
+    assert names == {f"{step}-vps" for step in ("generation", "image")}
 
 
 def test_a_service_s_code_does_not_rebuild_the_initial_ram_disk(tree: Path) -> None:

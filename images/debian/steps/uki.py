@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lib import deb, pe, tar
 from lib.step import output, read_spec
@@ -20,19 +21,24 @@ class Spec:
     boot: str
     kernel: str
     initrd: str
-    root: str
     version: str
     parameters: list[str]
 
 
-def main() -> None:
-    """Writes meso.efi and systemd-boot.efi."""
-    spec, out = read_spec(Spec), output()
+@dataclass(frozen=True)
+class Alone:
+    """`uki` is a `Spec`, `root` the output of the step root."""
+
+    uki: dict[str, Any]
+    root: str
+
+
+def make(spec: Spec, roothash: str, blocks: int, salt: str, out: Path) -> None:
+    """Writes meso.efi and systemd-boot.efi into a directory; hash and salt are in hex."""
     programs = {one.path: one.data for one in tar.read(deb.data(Path(spec.boot)))}
     folder, efi = "usr/lib/systemd/boot/efi", _EFI[spec.arch]
-    root = json.loads((Path(spec.root) / "root.json").read_text())
     kernel = json.loads((Path(spec.kernel) / "kernel.json").read_text())
-    found = [f"roothash={root['roothash']}", f"meso.verity={root['blocks']}:{root['salt']}", "ro"]
+    found = [f"roothash={roothash}", f"meso.verity={blocks}:{salt}", "ro"]
     release = {
         "ID": "meso",
         "IMAGE_ID": "meso",
@@ -50,3 +56,10 @@ def main() -> None:
     stub = bytes(programs[f"{folder}/linux{efi}.efi.stub"])
     (out / "meso.efi").write_bytes(pe.append(stub, sections))
     (out / "systemd-boot.efi").write_bytes(programs[f"{folder}/systemd-boot{efi}.efi"])
+
+
+def main() -> None:
+    """The kernel image alone, for who wants to look at it: the image's step makes its own."""
+    alone = read_spec(Alone)
+    root = json.loads((Path(alone.root) / "root.json").read_text())
+    make(Spec(**alone.uki), root["roothash"], root["blocks"], root["salt"], output())

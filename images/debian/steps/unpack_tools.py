@@ -26,7 +26,8 @@ class Spec:
 
 
 def _wanted(entry: tar.Entry) -> bool:
-    return bool(entry.path) and not entry.path.startswith(_DROP)
+    # Static libraries are large, and nothing here links with one.
+    return bool(entry.path) and not entry.path.startswith(_DROP) and not entry.path.endswith(".a")
 
 
 def _place(entry: tar.Entry, top: Path, loader: str) -> None:

@@ -13,7 +13,7 @@ from lib.step import fail, output, read_spec
 
 # What no import needs: tests and their data, sources of extension modules, type stubs of others.
 _UNWANTED = re.compile(
-    r"(?:^|.*/)(?:tests?|testing/data|_examples|benchmarks?|include|conftest\.py)(?:/|$)"
+    r"(?:^|.*/)(?:tests?|test_data|testing/data|_examples|benchmarks?|include|conftest\.py)(?:/|$)"
     r"|.*\.(?:pyx|pxd|pxi|c|cpp|h|hpp|f|f90|a|lib|pyi|in|build|js\.map)$"
     r"|.*\.dist-info/(?:RECORD|INSTALLER|direct_url\.json|sboms/|licenses?/|LICEN[CS]E|COPYING)"
     r"|sklearn/datasets/(?:data|images|descr)/|scipy/datasets/"

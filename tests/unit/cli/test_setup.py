@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -107,3 +108,31 @@ def test_packages_of_a_locked_file_are_counted(tmp_path: Path) -> None:
 
 def test_this_python_has_what_an_environment_needs() -> None:
     assert needs.missing(needs.named(["venv"])) == [] or sys.prefix != sys.base_prefix
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["vm", "x86-minpc"], "Did you mean `x86-minipc`?"),
+        (["build", "x86-minpc"], "Did you mean `x86-minipc`?"),
+        (["build", "../elsewhere"], "there is no configs/../elsewhere.toml"),
+        (["sbom", "broken"], "broken.toml:1:8: broken TOML"),
+        (["config", "check", "x86-minpc"], "did you mean: configs/x86-minipc.toml"),
+        (["config", "check", "broken"], "broken.toml:1:8: broken TOML"),
+    ],
+)
+def test_what_a_command_names_is_looked_at_before_anything_is_brought(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    """A fresh clone, run with the system's own Python: nothing is installed or made for a typo."""
+    copy = tmp_path / "clone"
+    for part in ("meso_cli", "meso_host", "meso_services", "configs", "requirements"):
+        shutil.copytree(tree.TOP / part, copy / part)
+    shutil.copy(tree.TOP / "meso", copy)
+    (copy / "configs/broken.toml").write_text("key = [", encoding="utf-8")
+    done = process.run(
+        [sys.executable, "-S", "meso", *words], cwd=copy, env={"PYTHONPATH": None}, check=False
+    )
+    assert done.status == 1
+    assert said in done.stderr
+    assert not (copy / ".meso").exists()

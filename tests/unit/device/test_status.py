@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,6 +129,14 @@ def test_what_the_activator_could_not_do_is_said(machine: Machine) -> None:
     steps = [{"name": "timezone", "ok": False, "detail": "Mars/Base is not in this image"}]
     put(machine.sockets / "activation.json", json.dumps({"rejected": [], "steps": steps}))
     assert any("timezone: Mars/Base" in warning for warning in collect(machine).warnings)
+
+
+@pytest.mark.parametrize(("days", "said"), [(29, False), (31, True)])
+def test_an_image_whose_packages_are_old_says_so(machine: Machine, days: int, said: bool) -> None:
+    open_record(machine)
+    put(machine.factory / "manifest.json", json.dumps({"created": time.time() - days * 86400}))
+    found = [warning for warning in collect(machine).warnings if "locked 31 days ago" in warning]
+    assert bool(found) == said
 
 
 def test_an_empty_machine_still_has_a_status(machine: Machine) -> None:

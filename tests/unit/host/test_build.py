@@ -6,6 +6,7 @@ import pytest
 
 from meso_host import build
 from meso_host.errors import HostError
+from meso_host.lock.model import Meta, load
 
 # What Nix 2.8 printed, word for word, when these things happened.
 NO_NAMESPACES = "error: setting up a private mount namespace: Operation not permitted"
@@ -39,3 +40,10 @@ def test_an_appliance_that_is_not_there_is_refused_with_those_that_are(name: str
         build.configuration(name)
     assert refused.value.code == "build.no_such_appliance"
     assert "x86-minipc" in str(refused.value.remedy)
+
+
+def test_a_lock_older_than_thirty_days_is_said() -> None:
+    """The cadence is a week; nobody should build a month-old appliance without knowing it."""
+    locked = load(build.locks(), "meta", Meta).epoch
+    assert build.age(locked + 29 * 86400) == ""
+    assert "locked 31 days ago" in build.age(locked + 31 * 86400)

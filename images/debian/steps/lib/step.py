@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import NoReturn, TypeVar
 Spec = TypeVar("Spec")
 
 EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
+# Every identifier that an image needs is derived in this one.
+NAMESPACE = uuid.UUID("6d65736f-0000-4000-8000-0000000000ff")
 TRIPLET = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 

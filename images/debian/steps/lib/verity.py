@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import uuid
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO
 
 BLOCK = 4096
 _DIGEST = 32
+_PIECE = 64 * BLOCK
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,47 @@ class Tree:
     blocks: int
 
 
-def _level(content: mmap | bytes, salt: bytes) -> bytes:
+@dataclass(frozen=True)
+class Known:
+    """A file whose blocks are hashed already: `digests` are one for each, joined."""
+
+    path: Path
+    digests: bytes
+
+
+def _level(content: bytes, salt: bytes) -> bytes:
     start = hashlib.sha256(salt)
-    digests = []
+    found = []
     view = memoryview(content)
     for at in range(0, len(view), BLOCK):
         one = start.copy()
         one.update(view[at : at + BLOCK])
-        digests.append(one.digest())
-    view.release()
-    joined = b"".join(digests)
-    return joined + bytes(-len(joined) % BLOCK)
+        found.append(one.digest())
+    return b"".join(found)
+
+
+def _padded(level: bytes) -> bytes:
+    return level + bytes(-len(level) % BLOCK)
+
+
+def digests(source: BinaryIO, salt: bytes, known: Known | None = None) -> bytes:
+    """One digest for each block of a file.
+
+    What equals a known file's is not hashed again. Raises ValueError unless there are whole
+    blocks, and more than one.
+    """
+    found, at = [], 0
+    with known.path.open("rb") if known else io.BytesIO() as before:
+        while piece := source.read(_PIECE):
+            end = at + len(piece) // BLOCK * _DIGEST
+            same = known and before.read(len(piece)) == piece
+            found.append(known.digests[at:end] if known and same else _level(piece, salt))
+            at = end
+            if len(piece) % BLOCK:
+                raise ValueError(f"{len(piece) % BLOCK} bytes at the end are no whole block")
+    if at <= _DIGEST:
+        raise ValueError("a hash tree needs more than one block")
+    return b"".join(found)
 
 
 def _superblock(identity: str, blocks: int, salt: bytes) -> bytes:
@@ -41,16 +73,14 @@ def _superblock(identity: str, blocks: int, salt: bytes) -> bytes:
     return (head + salt.ljust(256, b"\0")).ljust(BLOCK, b"\0")
 
 
-def tree(path: Path, identity: str, salt: bytes) -> Tree:
-    """Hashes a file whose size is a multiple of 4096 and more than one block."""
-    with path.open("rb") as source, mmap(source.fileno(), 0, access=ACCESS_READ) as content:
-        blocks, rest = divmod(len(content), BLOCK)
-        if rest or blocks < 2:
-            raise ValueError(f"{path}: {len(content)} bytes are not whole blocks")
-        levels = [_level(content, salt)]
+def tree(source: BinaryIO, identity: str, salt: bytes, known: Known | None = None) -> Tree:
+    """Hashes a file. Raises ValueError as `digests` does."""
+    leaves = digests(source, salt, known)
+    levels = [_padded(leaves)]
     while len(levels[0]) > BLOCK:
-        levels.insert(0, _level(levels[0], salt))
+        levels.insert(0, _padded(_level(levels[0], salt)))
     root = hashlib.sha256(salt + levels[0]).hexdigest()
+    blocks = len(leaves) // _DIGEST
     return Tree(_superblock(identity, blocks, salt) + b"".join(levels), root, blocks)
 
 

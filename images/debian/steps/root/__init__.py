@@ -1,4 +1,4 @@
-"""The root: layers joined, the appliance's own files on top, erofs and its hash tree."""
+"""The root: the base with the appliance's own files on top, and its hash tree."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib import tar, verity
-from lib.step import EPOCH, fail, output, read_spec, tool, work, write_json
+from lib import erofs, tar, verity
+from lib.disk import copy_into
+from lib.step import fail, output, read_spec, work, write_json
 
 from root import accounts, units
 
-_SALT = bytes.fromhex("6d65736f" * 8)
-_ROOT_ID = "6d65736f-0000-4000-8000-000000000001"
-_VERITY_ID = "6d65736f-0000-4000-8000-000000000002"
 FACTORY = "usr/share/meso/factory"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """`layers` are tar layers, lowest first; `facts` is the userland step's; sizes are in bytes.
-
-    `links` are the overlay's symbolic links, path to target.
+    """`base` is that step's output, `facts` the userland step's; `layers` are tar layers over the
+    base, lowest first. `links` are the overlay's symbolic links, path to target. Sizes are in
+    bytes.
     """
 
+    base: str
     layers: list[str]
     facts: str
     users: str
@@ -58,18 +57,9 @@ def _top(spec: Spec) -> dict[str, tar.Entry]:
 def _pack(spec: Spec, image: Path) -> None:
     top = work("top.tar")
     tar.write(top, tar.with_parents(_top(spec)).values())
-    # The number of workers is fixed: the bits must not depend on the computer.
-    options = (
-        "--quiet",
-        "--workers=2",
-        "--tar=f",
-        "-zlz4",
-        "-C65536",
-        "-U",
-        _ROOT_ID,
-        f"-T{EPOCH}",
-    )
-    tool("mkfs.erofs", *options, image, files=[*map(Path, spec.layers), top], data=tar.END)
+    image.touch()
+    copy_into(Path(spec.base) / "base.erofs", image)
+    erofs.pack(image, [*map(Path, spec.layers), top], onto=True)
     size = image.stat().st_size
     if size > spec.root_size:
         fail(
@@ -78,11 +68,19 @@ def _pack(spec: Spec, image: Path) -> None:
         )
 
 
+def make(spec: Spec, image: Path) -> verity.Tree:
+    """Writes the root file system; its hash tree."""
+    _pack(spec, image)
+    base = Path(spec.base)
+    known = verity.Known(base / "base.erofs", (base / "base.digests").read_bytes())
+    with image.open("rb") as made:
+        return verity.tree(made, erofs.VERITY_ID, erofs.SALT, known)
+
+
 def main() -> None:
-    """Writes root.erofs, root.verity and root.json."""
+    """The root alone, for who wants to look at it: the image's step makes its own."""
     spec, out = read_spec(Spec), output()
-    _pack(spec, out / "root.erofs")
-    tree = verity.tree(out / "root.erofs", _VERITY_ID, _SALT)
+    tree = make(spec, out / "root.erofs")
     (out / "root.verity").write_bytes(tree.data)
-    facts = {"blocks": tree.blocks, "salt": _SALT.hex(), "roothash": tree.root}
-    write_json(out / "root.json", {"schema": 1, **facts})
+    facts = {"schema": 1, "blocks": tree.blocks, "salt": erofs.SALT.hex(), "roothash": tree.root}
+    write_json(out / "root.json", facts)

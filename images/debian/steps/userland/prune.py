@@ -28,6 +28,10 @@ _UNWANTED = re.compile(
     # Git's parts that need perl, a web server or a desktop.
     r"|usr/lib/git-core/(?:git-(?:svn|cvs|archimport|gui|citool|send-email|instaweb|p4|daemon"
     r"|imap-send|http-backend|add--interactive|request-pull|filter-branch|shell)|mergetools/)"
+    # Its programs for huge working trees, for restricted logins, for pushing by WebDAV.
+    r"|usr/bin/(?:scalar|git-shell)$|usr/lib/git-core/(?:scalar|git-http-push)$"
+    # zstd's older program for several threads, which zstd has itself.
+    r"|usr/bin/pzstd$"
     r"|usr/share/git-core/contrib/|usr/share/git/"
 )
 
