@@ -52,7 +52,7 @@ def dispatch(command: Command) -> int:
     verb = command.verb
     if command.host:
         words = [verb.name, *(["--json"] if command.json else []), *command.words]
-        return remote.run(command.host, words)
+        return remote.run(command.host, words, terminal=verb.asks and not command.json)
     if verb.where is Where.APPLIANCE and not on_appliance():
         raise CliError(
             "cli.not_an_appliance",

@@ -11,6 +11,7 @@ from typing import Any
 from meso_cli.output import CliError, Output
 from meso_cli.verbs.config import path_of
 from meso_services.config import diff as differences
+from meso_services.config.advice import advise
 from meso_services.config.appliance import Appliance
 from meso_services.config.load import load
 from meso_services.config.mistakes import ConfigError
@@ -34,6 +35,9 @@ def check(names: Sequence[str], output: Output) -> int:
     lines = [_summary(path, o) for path, o in outcomes if isinstance(o, Appliance)]
     for _, error in failed:
         sys.stderr.write(f"{error}\n")
+    for path, outcome in outcomes:
+        for word in advise(outcome) if isinstance(outcome, Appliance) else ():
+            sys.stderr.write(f"{path}: warning: {word}\n")
     if output.json or lines:
         output.result({"ok": not failed, "files": files}, "\n".join(lines))
     return 1 if failed else 0
@@ -107,6 +111,7 @@ def _as_json(path: Path, outcome: Appliance | ConfigError) -> dict[str, Any]:
         "file": str(path),
         "ok": not mistakes,
         "mistakes": [mistake.as_json() for mistake in mistakes],
+        "warnings": list(advise(outcome)) if isinstance(outcome, Appliance) else [],
     }
 
 

@@ -48,7 +48,10 @@ class VerbModule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One row. `needs` names what the launcher must find first (`meso_host.setup.needs`)."""
+    """One row. `needs` names what the launcher must find first (`meso_host.setup.needs`).
+
+    `asks`: it asks on the terminal, so over ssh it gets one too.
+    """
 
     name: str
     summary: str
@@ -57,6 +60,7 @@ class Verb:
     needs: tuple[str, ...] = ()
     # The verb itself says what --host means: its work is done here, about an appliance.
     own_host: bool = False
+    asks: bool = False
 
     def load(self) -> VerbModule:
         """The verb's module, imported now."""
@@ -140,6 +144,8 @@ VERBS: tuple[Verb, ...] = (
         own_host=True,
     ),
     Verb("status", "how the appliance is", Where.APPLIANCE, "meso_cli.verbs.status"),
+    Verb("reboot", "restart it", Where.APPLIANCE, "meso_cli.verbs.reboot", asks=True),
+    Verb("poweroff", "power it off", Where.APPLIANCE, "meso_cli.verbs.poweroff", asks=True),
     Verb("session", "sessions and their entries", Where.APPLIANCE, "meso_cli.verbs.session"),
     Verb("task", "work to be done, and its order", Where.APPLIANCE, "meso_cli.verbs.task"),
     Verb("memory", "what the appliance remembers", Where.APPLIANCE, "meso_cli.verbs.memory"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 
 from meso_cli.output import CliError
@@ -11,9 +12,15 @@ from meso_services.runtime import process
 SSH_FAILED = 255
 
 
-def run(host: str, words: Sequence[str]) -> int:
-    """Run `meso WORDS` on `host` (`USER@HOST` or `vm:NAME`); its exit status."""
-    argv = [*login(host), "meso", *(shlex.quote(word) for word in words)]
+def run(host: str, words: Sequence[str], terminal: bool = False) -> int:
+    """Run `meso WORDS` on `host` (`USER@HOST` or `vm:NAME`); its exit status.
+
+    With `terminal` it has one there too, if there is one here.
+    """
+    *ssh, name = login(host)
+    if terminal and sys.stdin.isatty():
+        ssh += ["-t"]
+    argv = [*ssh, name, "meso", *(shlex.quote(word) for word in words)]
     child = process.start(argv, stdin=None, stdout=None, stderr=None)
     status = child.wait()
     if status == SSH_FAILED:

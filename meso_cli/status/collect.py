@@ -10,6 +10,7 @@ from pathlib import Path
 
 from meso_cli.status import system, warnings
 from meso_cli.status.model import (
+    Failure,
     Generation,
     LastBoot,
     Service,
@@ -18,7 +19,7 @@ from meso_cli.status.model import (
     ThisBoot,
 )
 from meso_cli.status.system import Unit
-from meso_services.boot import probe, records, slots
+from meso_services.boot import notices, probe, records, slots
 from meso_services.boot.machine import ON_DEMAND, SERVICES, Machine, first_line
 from meso_services.boot.records import Record
 
@@ -32,10 +33,12 @@ def collect(machine: Machine) -> Status:
     record = records.load(machine.records)
     units = system.units()
     found = services(machine, units)
+    failed = failures(machine)
     facts = warnings.Facts(
         degraded=first_line(machine.initrd / "degraded"),
         failed_units=tuple(name for name, unit in units.items() if unit.active == "failed"),
         activation=warnings.activation(machine.sockets / "activation.json"),
+        failures=failed,
         record=record,
         memory=system.memory(machine),
         disk=system.disk(machine),
@@ -56,6 +59,17 @@ def collect(machine: Machine) -> Status:
         memory=facts.memory,
         disk=facts.disk,
         warnings=tuple(warnings.warn(facts)),
+        failures=failed,
+    )
+
+
+def failures(machine: Machine) -> tuple[Failure, ...]:
+    """What failed since this machine was started, the oldest first."""
+    boot_id = first_line(machine.boot_id)
+    return tuple(
+        Failure(one.time, one.unit, one.result, one.restarted)
+        for one in notices.load(machine.records)
+        if one.boot_id == boot_id
     )
 
 

@@ -83,6 +83,16 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A unit that failed in this boot. `restarted`: systemd started it again by itself."""
+
+    time: str
+    unit: str
+    result: str
+    restarted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything, collected at one moment."""
 
@@ -99,4 +109,5 @@ class Status:
     memory: Space
     disk: Space
     warnings: tuple[str, ...]
+    failures: tuple[Failure, ...] = ()
     schema: int = SCHEMA

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from meso_cli.status.model import Space
+from meso_cli.status.model import Failure, Space
 from meso_services.boot.records import Outcome, Record
 
 FULL = 0.9
@@ -28,6 +28,7 @@ class Facts:
 
     degraded: str
     failed_units: tuple[str, ...]
+    failures: tuple[Failure, ...]
     activation: tuple[str, ...]
     record: Record | None
     memory: Space
@@ -41,6 +42,7 @@ def warn(facts: Facts) -> Iterator[str]:
         yield f"Nothing is kept: {facts.degraded}. State lies in memory until that is repaired."
     if facts.failed_units:
         yield f"Failed units: {', '.join(facts.failed_units)}. See `systemctl status UNIT`."
+    yield from _crashes(facts)
     for problem in facts.activation:
         yield f"The generation is not fully in force: {problem}."
     yield from _boots(facts.record)
@@ -53,6 +55,16 @@ def warn(facts: Facts) -> Iterator[str]:
             f"The packages of this image were locked {facts.locked_days:.0f} days ago: security "
             "updates since then are missing. On your computer: `meso lock --update`, then build."
         )
+
+
+def _crashes(facts: Facts) -> Iterator[str]:
+    """Units that failed and came back; those that stay down are named already."""
+    for unit in dict.fromkeys(one.unit for one in facts.failures):
+        if unit not in facts.failed_units:
+            all_ = [one for one in facts.failures if one.unit == unit]
+            times = "once" if len(all_) == 1 else f"{len(all_)} times"
+            last = f"the last time at {all_[-1].time} ({all_[-1].result})"
+            yield f"{unit} failed {times} since the start, {last}, and runs again."
 
 
 def _boots(record: Record | None) -> Iterator[str]:

@@ -14,7 +14,8 @@ from meso_host.setup import tree
 from meso_services.contract.client import CallError, Connection
 from meso_services.runtime import process
 
-START_SECONDS = 60.0
+# Long, because a campaign runs beside other work, at the lowest priority.
+START_SECONDS = 600.0
 PAUSE_SECONDS = 0.01
 
 

@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from meso_host.vm.qmp import Qmp
 from meso_services.runtime import process
 
 SSH_FAILED = 255
+# ssh itself gives up a machine that does not answer; this is for one that is slow.
+TRY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,26 @@ class Guest:
     machine: Machine
 
     def start(
-        self, image: Path, disk: Disk, *, root_key: bool = False, detach: bool = True
+        self,
+        image: Path,
+        disk: Disk,
+        *,
+        root_key: bool = False,
+        detach: bool = True,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         """Power on; returns as soon as QEMU runs.
 
         `image` is the directory of the image that the disk was made from.
-        `root_key` lets root log in too, for tests. Raises HostError when QEMU
-        does not start.
+        `root_key` lets root log in too, for tests; `more` are credentials for
+        systemd in the guest. Raises HostError when QEMU does not start.
         """
         found = firmware.find(self.machine.arch)
         if not self.files.variables.exists():
             firmware.copy_variables(found, self.files.variables)
         public = keys.make(self.files)
-        credentials = {keys.OPERATOR: public} | ({keys.ROOT: public} if root_key else {})
+        root = {keys.ROOT: public} if root_key else {}
+        credentials = {keys.OPERATOR: public} | root | dict(more or {})
         port = free_port()
         how = accel.choose(self.machine.arch)
         start = machine.Start(how, found.code, port, disk, credentials)
@@ -95,12 +104,12 @@ class Guest:
     ) -> None:
         """Wait until `user` can log in. Raises HostError with the console's last lines,
         at once when the machine cannot come up any more."""
-        console, pulse = self.console(), self.pulse()
+        console, pulse = self.console(), self.pulse(starting=True)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             pulse.check()
             note(console.stage())
-            if self._logs_in(user, min(end, time.monotonic() + 20), pulse):
+            if self._logs_in(user, min(end, time.monotonic() + TRY_SECONDS), pulse):
                 return
             time.sleep(1)
         raise self.late("nobody could log in", seconds)
@@ -130,9 +139,9 @@ class Guest:
         record = self.files.record()
         return Console(self.files.console, start=record.console_start if record else 0)
 
-    def pulse(self) -> Pulse:
+    def pulse(self, *, starting: bool = False) -> Pulse:
         """Tells, from now on, whether the machine can still come up."""
-        return Pulse(self.files)
+        return Pulse(self.files, starting=starting)
 
     def last_words(self) -> str:
         """The last lines of the console."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 from meso_host.errors import HostError
-from meso_host.vm import disk, health
+from meso_host.vm import disk, health, keys
 from meso_host.vm.console import Console
 from meso_host.vm.files import Files
 from meso_host.vm.guest import Guest
@@ -39,13 +39,17 @@ class Plan:
 
     `shared`: a thin overlay whose flushes are ignored, for tests that change
     nothing. `power_cut`: a disk that forgets what was not flushed. Otherwise a
-    raw file, so that a test can change blocks while the machine is off.
+    raw file, so that a test can change blocks while the machine is off. `patience`
+    multiplies what a start may take, for a computer with other work to do.
+    `credentials` are handed to systemd in the guest, by name.
     """
 
     image: Path
     machine: Machine
     shared: bool = False
     power_cut: bool = False
+    patience: float = 1.0
+    credentials: tuple[tuple[str, str], ...] = ()
 
 
 class LabMachine:
@@ -76,20 +80,26 @@ class LabMachine:
         with_fallback(self.files, lambda: self._start(wait), self._stop, self._say)
 
     def _start(self, wait: bool) -> None:
-        name = f"machine {self.files.name}"
+        name, patience = f"machine {self.files.name}", self.plan.patience
         with self._steps(f"{name}: starting") as note:
-            self.guest.start(self.plan.image, self._attach(), root_key=True, detach=False)
+            self.guest.start(
+                self.plan.image,
+                self._attach(),
+                root_key=True,
+                detach=False,
+                more=dict(self.plan.credentials),
+            )
             if not wait:
                 return
             if not self.plan.machine.plugged:
                 with self.guest.qmp() as qmp:
                     qmp.plug(False)
-                self.wait_for_console(health.ANNOUNCED, LOGIN_SECONDS)
+                self.wait_for_console(health.ANNOUNCED, LOGIN_SECONDS * patience)
                 with self.guest.qmp() as qmp:
                     qmp.plug(True)
-            self.guest.wait_for_login(LOGIN_SECONDS, note, user="root")
+            self.guest.wait_for_login(LOGIN_SECONDS * patience, note, user="root")
         with self._steps(f"{name}: services healthy") as note:
-            health.wait(self.guest, HEALTH_SECONDS, note)
+            health.wait(self.guest, HEALTH_SECONDS * patience, note)
 
     def _stop(self) -> None:
         self.kill()
@@ -123,14 +133,20 @@ class LabMachine:
             self.guest.power_off()
         self._power.close()
 
-    def kill(self, keep: float = 0.0, seed: int = 0) -> Loss | None:
+    def kill(self, keep: float = 0.0, seed: int = 0, wait: float = 0.0) -> Loss | None:
         """Cut the power. A `power_cut` machine loses what was not flushed but for the
-        share `keep`, drawn with `seed`; what it lost is returned."""
-        loss = self._volatile.cut(keep, seed) if self._volatile else None
+        share `keep`, drawn with `seed`; what it lost is returned. `wait`: see VolatileDisk."""
+        loss = self._volatile.cut(keep, seed, wait) if self._volatile else None
         self.guest.kill()
         self._power.close()
         self._volatile = None
         return loss
+
+    def renew(self) -> None:
+        """Back to the image, as if it had never been on. It must be off."""
+        for old in (self.files.variables, self.files.known_hosts):
+            old.unlink(missing_ok=True)
+        self._make_disk()
 
     def console(self) -> str:
         """What the serial console said so far, over all starts."""
@@ -145,6 +161,34 @@ class LabMachine:
             if time.monotonic() > end:
                 raise self.guest.late(f"the console did not say {words!r}", seconds)
             time.sleep(0.5)
+
+    @contextmanager
+    def restarting(
+        self, done: Callable[[dict[str, Any]], bool] = lambda _status: True
+    ) -> Iterator[None]:
+        """What is done inside makes the guest restart. Afterwards it is in another boot, its
+        services are healthy, and `done(its status)` holds; restarts in between are its own.
+
+        Raises HostError when that takes too long.
+        """
+        before = self._boot_id()
+        yield
+        pulse, end = self.guest.pulse(), time.monotonic() + 2 * LOGIN_SECONDS
+        while True:
+            pulse.check()
+            keys.forget_connections(self.files)
+            found = health.status(self.guest) if self._boot_id() not in (before, "") else None
+            if found is not None and len(set(health.healthy(found))) == 1 and done(found):
+                return
+            if time.monotonic() > end:
+                raise self.guest.late("it did not restart as it should", 2 * LOGIN_SECONDS)
+            time.sleep(2)
+
+    def _boot_id(self) -> str:
+        try:
+            return self.run("cat /proc/sys/kernel/random/boot_id", timeout=60).stdout
+        except process.CommandError:
+            return ""
 
     def plug(self, connected: bool) -> None:
         """Plug the network cable in or pull it out."""
@@ -204,12 +248,25 @@ class Lab:
 
     def shared(self, name: str) -> LabMachine:
         """The one machine of the appliance `name` for tests that change nothing."""
-        machine = self._shared.get(name)
+        return self._kept(f"test-{name}", name, shared=True)
+
+    def workshop(self, name: str, credentials: tuple[tuple[str, str], ...] = ()) -> LabMachine:
+        """The one machine of `name` for tests that change it and leave it healthy: they
+        share its first boot. Its disk is durable; one that was left broken is made anew."""
+        return self._kept("test-workshop", name, shared=False, credentials=credentials)
+
+    def discard(self, machine: LabMachine) -> None:
+        """A test left the kept `machine` as it should not be: the next one gets another."""
+        self._shared = {n: m for n, m in self._shared.items() if m is not machine}
+        self.retire(machine)
+
+    def _kept(self, key: str, name: str, **how: Any) -> LabMachine:
+        machine = self._shared.get(key)
         if machine is None:
             self._rest()
-            plan = Plan(self._image(name), _fitting(self._image(name), Machine()), shared=True)
-            machine = LabMachine(self.directory / f"test-{name}", plan, self._steps)
-            self._shared[name] = machine
+            plan = Plan(self._image(name), _fitting(self._image(name), Machine()), **how)
+            machine = LabMachine(self.directory / key, plan, self._steps)
+            self._shared[key] = machine
             self._awake = machine
             self._boot(machine)
         elif self._awake is not machine:
@@ -218,11 +275,14 @@ class Lab:
             self._awake = machine
         return machine
 
-    def fresh(self, name: str, machine: Machine, *, power_cut: bool = False) -> LabMachine:
+    def fresh(
+        self, name: str, machine: Machine, *, power_cut: bool = False, patience: float = 1.0
+    ) -> LabMachine:
         """A machine of its own for one test, off; the test's end must `retire` it."""
         self._rest()
         image = self._image(name)
-        plan = Plan(image, _fitting(image, machine), power_cut=power_cut)
+        fitting = _fitting(image, machine)
+        plan = Plan(image, fitting, power_cut=power_cut, patience=patience)
         made = LabMachine(self.directory / "test-fresh", plan, self._steps)
         self._awake = made
         return made

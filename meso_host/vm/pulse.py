@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from meso_host.errors import HostError
 from meso_host.vm import accel
-from meso_host.vm.console import STAGES, Console
+from meso_host.vm.console import Console
 from meso_host.vm.files import Files
 from meso_host.vm.qmp import Qmp
 
@@ -24,20 +24,23 @@ ACCELERATION = "vm.acceleration"
 # A guest in one of these does not go on by itself; QEMU has more that pass.
 HELD = ("internal-error", "guest-panicked", "io-error", "paused", "shutdown", "watchdog")
 # A start prints every few seconds at the latest; under load on a slow computer too.
-SILENT_SECONDS = 60.0
-UP = STAGES[0][0]
+SILENT_SECONDS = 90.0
 
 
 class Pulse:
-    """Watches one start of the machine `files`, from now on."""
+    """Watches the machine `files` from now on.
 
-    def __init__(self, files: Files, clock: Callable[[], float] = time.monotonic) -> None:
+    `starting`: it prints all the time, so that silence is a sign. Once somebody
+    can log in, it is not.
+    """
+
+    def __init__(self, files: Files, *, starting: bool) -> None:
         record = files.record()
         self._files = files
-        self._clock = clock
         self._console = Console(files.console, start=record.console_start if record else 0)
         self._hardware = accel.is_hardware(record.accelerator) if record else False
-        self._size, self._since = -1, clock()
+        self._starting = starting
+        self._size, self._since = -1, time.monotonic()
 
     def check(self) -> None:
         """Return while the machine can still come up.
@@ -51,7 +54,7 @@ class Pulse:
         if status in HELD:
             blame = status == "internal-error" or self._console.last() == ""
             raise self._failed("vm.held", f"QEMU holds the machine ({status})", blame)
-        if self._hardware and self._silent() > SILENT_SECONDS and self._console.stage() != UP:
+        if self._starting and self._hardware and self._silent() > SILENT_SECONDS:
             what = f"the console has been silent for {SILENT_SECONDS:.0f} s"
             raise self._failed("vm.silent", what, blame=True)
 
@@ -65,8 +68,8 @@ class Pulse:
     def _silent(self) -> float:
         size = self._files.console.stat().st_size if self._files.console.exists() else 0
         if size != self._size:
-            self._size, self._since = size, self._clock()
-        return self._clock() - self._since
+            self._size, self._since = size, time.monotonic()
+        return time.monotonic() - self._since
 
     def _failed(self, code: str, what: str, blame: bool) -> HostError:
         said = ""

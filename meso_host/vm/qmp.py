@@ -62,6 +62,11 @@ class Qmp:
         """Plug the network cable in, or pull it out."""
         self.execute("set_link", name="nic", up=connected)
 
+    def forward(self, port: int, to: int) -> None:
+        """Let `port` on loopback lead to the guest's TCP port `to` as well."""
+        line = f"hostfwd_add net tcp:127.0.0.1:{port}-:{to}"
+        self.execute("human-monitor-command", **{"command-line": line})
+
     def _read(self) -> dict[str, Any]:
         line = self._reader.readline()
         if not line:

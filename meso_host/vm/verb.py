@@ -47,12 +47,13 @@ class Ready:
 
     def text(self) -> str:
         """For people: the state, how to log in, what to try."""
-        lines = [f"{self.name} is running{self._services()}."]
+        old = " its OLD image" if self.outdated else ""
+        lines = [f"{self.name} is running{old}{self._services()}."]
         if self.outdated:
             lines += [
                 "",
-                "The image has changed since this machine was made; it still runs the old one,",
-                "and its state is kept. To start from the new image and lose that state:",
+                "What you have changed since this machine was made is NOT in it: its disk, with",
+                "its state, was made from the old image. The new one, without that state:",
                 f"  meso vm {self.name} --fresh",
             ]
         lines += ["", "Log in:", f"  {shlex.join(self.login)}", "", "Try:"]
@@ -113,11 +114,11 @@ def start(name: str, build: Callable[[Note], Path], *, fresh: bool, wait: bool) 
 
 
 def _start(files: Files, build: Callable[[Note], Path], *, fresh: bool, wait: bool) -> Ready:
-    if files.running() is not None and not fresh:
-        return _ready(files, Guest(files, Machine()), None, Progress(2 if wait else 1), wait)
-    progress = Progress(5 if wait else 3)
+    progress = Progress(4 if wait else 2)
     with progress.step(f"image of {files.name}") as note:
         image = disk.read_image(build(note))
+    if files.running() is not None and not fresh:
+        return _ready(files, Guest(files, Machine()), _newer(files, image), progress, wait)
     with progress.step("disk and power on"):
         outdated = _prepare(files, image, fresh)
         guest = Guest(files, _machine(image.arch))
@@ -164,7 +165,7 @@ def _prepare(files: Files, image: disk.Image, fresh: bool) -> Path | None:
         disk.make_overlay(image, files.disk)
         return None
     record = files.record()
-    if record is None or Path(record.image) == image.directory:
+    if _newer(files, image) is None or record is None:
         return None
     if not (Path(record.image) / "disk.img").is_file():
         raise HostError(
@@ -173,6 +174,14 @@ def _prepare(files: Files, image: disk.Image, fresh: bool) -> Path | None:
             remedy=f"Its state cannot be used without it. `meso vm {files.name} --fresh` "
             "starts again from the new image.",
         )
+    return image.directory
+
+
+def _newer(files: Files, image: disk.Image) -> Path | None:
+    """The directory of `image` when the machine was made from another one."""
+    record = files.record()
+    if record is None or Path(record.image) == image.directory:
+        return None
     return image.directory
 
 

@@ -11,12 +11,14 @@ import time
 from dataclasses import replace
 
 from meso_services.boot import records
-from meso_services.boot.machine import SERVICES, Machine, version
+from meso_services.boot.machine import SERVICES, Machine, first_line, version
 from meso_services.boot.probe import Probe, wait
 from meso_services.boot.records import Health
 from meso_services.boot.remedy import REMEDIES
 
 WAIT_SECONDS = 300.0
+# A word of the kernel's command line that sets another patience, in seconds.
+WAIT_WORD = "meso.health_seconds="
 ERROR, INFO = "<3>", "<6>"
 
 
@@ -30,6 +32,13 @@ def check(machine: Machine, seconds: float = WAIT_SECONDS) -> Health:
     if record is not None:
         records.save(machine.records, replace(record, health=health))
     return health
+
+
+def patience(machine: Machine) -> float:
+    """How long the services may take to become well, in seconds."""
+    words = first_line(machine.command_line).split()
+    given = [word.removeprefix(WAIT_WORD) for word in words if word.startswith(WAIT_WORD)]
+    return float(given[-1]) if given and given[-1].isdigit() else WAIT_SECONDS
 
 
 def describe(probes: list[Probe]) -> str:
@@ -54,7 +63,7 @@ def main() -> int:
     """The program."""
     machine = Machine()
     name = f"MESO OS {version(machine)}".strip()
-    health = check(machine)
+    health = check(machine, patience(machine))
     if health.healthy:
         sys.stdout.write(f"{INFO}{name}: all six services are healthy\n")
         return 0

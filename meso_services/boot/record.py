@@ -49,7 +49,7 @@ def open_record(machine: Machine) -> Record:
 def settle_record(machine: Machine) -> Record | None:
     """Write down what the boot loader now thinks of the slots."""
     listed = slots.entries(machine) or []
-    stem = slots.running(machine).stem
+    stem = slots.entry(machine)
     own = [entry for entry in listed if entry.stem == stem]
     settled = Slots(
         confirmed=any(entry.left is None for entry in own) or not slots.counted(machine),
@@ -66,15 +66,15 @@ def close_record(machine: Machine) -> Record | None:
 
 def _change(machine: Machine, change: Callable[[Record], Record]) -> Record | None:
     record = records.load(machine.records)
-    if record is None:
-        return None
+    if record is None or record.boot_id != first_line(machine.boot_id):
+        return None  # this boot was never opened: what lies there is the last one's
     changed = change(record)
     records.save(machine.records, changed)
     return changed
 
 
 def _exhausted(machine: Machine) -> tuple[str, ...]:
-    own = slots.running(machine).stem
+    own = slots.entry(machine)
     listed = slots.entries(machine) or []
     return tuple(entry.stem for entry in listed if not entry.bootable and entry.stem != own)
 

@@ -36,7 +36,7 @@ class OtherSlot:
         """Only for a slot that was never confirmed: a good one is not given up."""
         if not slots.counted(machine):
             return None
-        own = slots.running(machine).stem
+        own = slots.entry(machine)
         others = [e.stem for e in slots.entries(machine) or [] if e.stem != own and e.bootable]
         return f"restarting: {own} is on trial and {others[0]} can boot" if others else None
 

@@ -54,6 +54,20 @@ def counted(machine: Machine) -> bool:
     return machine.loader_variable("LoaderBootCountPath").exists()
 
 
+def entry(machine: Machine) -> str:
+    """The stem of the boot loader's entry that was started.
+
+    The loader says which; two entries may hold the same version.
+    """
+    try:
+        raw = machine.loader_variable("LoaderEntrySelected").read_bytes()
+    except OSError:
+        raw = b""
+    # Four bytes of attributes, then UTF-16 with a final zero.
+    said = parse(raw[4:].decode("utf-16-le", "replace").rstrip("\0"))
+    return said.stem if said else running(machine).stem
+
+
 def entries(machine: Machine) -> list[Entry] | None:
     """The boot loader's entries, or None when the partition cannot be read."""
     try:

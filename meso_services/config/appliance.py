@@ -13,6 +13,7 @@ from meso_services.config.firewall import Firewall
 from meso_services.config.host import Hostname, Timezone
 from meso_services.config.journal import Journal
 from meso_services.config.network import Network
+from meso_services.config.notify import Notify
 from meso_services.config.services import Services
 from meso_services.config.storage import Storage
 from meso_services.config.users import Users
@@ -54,6 +55,7 @@ class Appliance(Model):
     boot: Boot = table(Boot, "The boot menu.")
     journal: Journal = table(Journal, "The system's journal.")
     policy: Policy = table(Policy, "What agents may do with tools.")
+    notify: Notify = table(Notify, "Who is told when something fails.")
     services: Services = table(Services, "Settings of each service.")
 
     @field_validator("system")

@@ -8,7 +8,7 @@ in
   unit = {
     # Before the network is set up, since the generation says how; but after the
     # state partition has grown and the directories exist.
-    After = [ "meso-boot-record.service" "systemd-tmpfiles-setup.service" ];
+    After = [ "meso-boot-closed.service" "systemd-tmpfiles-setup.service" ];
     Wants = "network-pre.target";
     Before = [
       "network-pre.target"
@@ -26,8 +26,9 @@ in
     ExecStartPost = "-+/usr/bin/hostname -F /run/meso/hostname";
     TimeoutStartSec = 120;
     Slice = "meso.slice";
-    # SSH keys and secrets of a virtual machine come as system credentials.
-    ImportCredential = "meso.*";
+    # SSH keys of a virtual machine come as system credentials; other secrets are
+    # not for the activator.
+    ImportCredential = "meso.ssh.*";
     UMask = "0022"; # what it writes under /run is for others to read
     ReadWritePaths = [ "/run" "/var/lib/meso" "-/nix" ];
     MemoryMax = "256M";

@@ -1,5 +1,5 @@
-# Keeps how each boot began and ended. It starts before every MESO unit and stops
-# after them: a boot whose record was never closed did not end on purpose.
+# Puts on record how the last boot ended and that this one began. Only the health
+# check waits for it; meso-boot-closed ends the record.
 let
   hardening = import ../hardening.nix;
 in
@@ -8,15 +8,13 @@ in
   unit = {
     RequiresMountsFor = "/var/lib/meso/boot";
     After = "systemd-pstore.service"; # a panic's last words are filed by then
-    Before = [ "meso-activate.service" "meso.target" ];
+    Before = "meso-health.service";
   };
   service = hardening // {
     Type = "oneshot";
     RemainAfterExit = true;
     ExecStart = "/usr/bin/python3 -I -m meso_services.boot.record open";
-    ExecStop = "/usr/bin/python3 -I -m meso_services.boot.record close";
     TimeoutStartSec = 60;
-    TimeoutStopSec = 30;
     Slice = "meso.slice";
     ReadWritePaths = "/var/lib/meso/boot";
     # The boot loader's partition says which slots have used up their tries.

@@ -1,5 +1,8 @@
 # The screen: tty1 shows `meso status` instead of a login prompt, since nobody
-# can log in there. The user is made up for the unit and may only read.
+# can log in there. The user is made up for the unit, without privileges. Being in
+# the group `meso`, which it needs to ask the services for their health, it could
+# write to their sockets too, but for what is for operators only. That it reads is
+# up to its program, which takes no input from the keyboard.
 let
   hardening = import ../hardening.nix;
 in

@@ -1,6 +1,7 @@
 """Machines for the VM tests.
 
 `machine` is shared: a test may look, and must leave it as it was.
+`workshop` is one for tests that change something and leave it healthy.
 `fresh_machine` is the test's own, booted and healthy; a marker says how it differs:
 
     @pytest.mark.machine(name="vps", disk_bus="nvme", nic="e1000e", plugged=False,
@@ -28,6 +29,8 @@ from meso_host.vm.machine import Machine
 
 Note = Callable[[str], None]
 DEFAULT = "x86-minipc"
+# What the workshop's hypervisor hands to it beside the SSH keys.
+SECRETS = (("meso.key.example", "sk-not-a-true-key"),)
 # A boot under software emulation on a busy computer, several of them, with room.
 SECONDS = 1500
 
@@ -84,6 +87,16 @@ def lab(
 def machine(lab: Lab) -> LabMachine:
     """The shared machine of x86-minipc, awake."""
     return lab.shared(DEFAULT)
+
+
+@pytest.fixture
+def workshop(lab: Lab, request: pytest.FixtureRequest) -> Iterator[LabMachine]:
+    """A machine that a test may change, if it leaves it healthy: the next one gets the same."""
+    machine = lab.workshop(DEFAULT, SECRETS)
+    failed = request.session.testsfailed
+    yield machine
+    if request.session.testsfailed > failed:
+        lab.discard(machine)
 
 
 @pytest.fixture

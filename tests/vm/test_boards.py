@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from meso_host.vm.lab import LabMachine
+from meso_services.config.load import load
 from meso_services.contract.identity_hash import read_genome_directory
+from meso_services.mind_runner.settings import Settings as MindRunner
 from tests.vm.test_python_stack import clusters_here, clusters_on
 
 TOP = Path(__file__).resolve().parents[2]
@@ -59,6 +61,11 @@ def test_aarch64_boots_to_the_same_state(fresh_machine: LabMachine) -> None:
     """QEMU's own aarch64 machine with UEFI: what a Jetson's firmware offers, too."""
     assert fresh_machine.run("uname -m", check=True).stdout.strip() == "aarch64"
     assert_healthy(fresh_machine)
+    # Its file moves a limit away from the unit's own, so the activator has written a drop-in.
+    moved = load(TOP / "configs/jetson-orin.toml").services.mind_runner.memory_max
+    assert moved != MindRunner().memory_max
+    limit = fresh_machine.run("systemctl show --value -p MemoryMax meso-mind-runner", check=True)
+    assert int(limit.stdout) == moved
     settled = fresh_machine.run("systemctl is-system-running --wait", timeout=240).stdout
     assert settled.strip() == "running"
     # The identity hash is of bytes and paths: the processor has no say in it.

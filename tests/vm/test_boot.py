@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from meso_host.vm import health
-from meso_host.vm.lab import HEALTH_SECONDS, LOGIN_SECONDS, LabMachine
+from meso_host.vm.lab import LabMachine
 
 
 def test_the_journal_holds_no_errors(machine: LabMachine) -> None:
@@ -33,7 +32,22 @@ def test_status_answers_quickly_to_anyone_in_the_group(machine: LabMachine) -> N
 def test_the_journal_is_kept_and_capped(machine: LabMachine) -> None:
     assert machine.run("ls /var/log/journal/$(cat /etc/machine-id)").stdout
     shown = machine.run("systemd-analyze cat-config systemd/journald.conf").stdout
-    assert "SystemMaxUse=" in shown
+    settings = [line for line in shown.splitlines() if line.startswith("SystemMaxUse=")]
+    assert settings[-1] == "SystemMaxUse=256M"
+    # journald's own account of the limit that it keeps.
+    assert "max 256M" in machine.run("journalctl -b -u systemd-journald --no-pager").stdout
+
+
+def test_the_operator_reads_the_journal(machine: LabMachine) -> None:
+    asked = "journalctl -b -u meso-session-manager -n 1 -q --no-pager"
+    assert "meso" in machine.run(asked, user="operator", check=True).stdout
+
+
+def test_the_boot_menu_waits_three_seconds(machine: LabMachine) -> None:
+    """0 would hide it, and with it recovery; `meso config check` warns of that."""
+    lines = machine.run("cat /boot/loader/loader.conf", check=True).stdout.splitlines()
+    assert "timeout 3" in lines
+    assert "Boot in " in machine.console()
 
 
 def test_nothing_waits_for_the_network(machine: LabMachine) -> None:
@@ -42,12 +56,11 @@ def test_nothing_waits_for_the_network(machine: LabMachine) -> None:
 
 
 @pytest.mark.destructive
-def test_a_kernel_panic_restarts_the_machine_and_is_remembered(fresh_machine: LabMachine) -> None:
+def test_a_kernel_panic_restarts_the_machine_and_is_remembered(workshop: LabMachine) -> None:
     """The kernel's last words survive in the firmware's memory."""
-    fresh_machine.run("sync; (sleep 2; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
-    fresh_machine.wait_for_console("Kernel panic", 120)
-    fresh_machine.guest.wait_for_login(LOGIN_SECONDS, user="root")
-    health.wait(fresh_machine.guest, HEALTH_SECONDS)
-    last = json.loads(fresh_machine.run("meso status --json").stdout)["last_boot"]
+    with workshop.restarting():
+        workshop.run("sync; (sleep 2; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
+        workshop.wait_for_console("Kernel panic", 120)
+    last = json.loads(workshop.run("meso status --json").stdout)["last_boot"]
     assert last["outcome"] == "panic"
     assert "sysrq" in last["reason"]

@@ -31,7 +31,7 @@ class VolatileDisk:
         self._file = os.open(path, os.O_RDWR)
         self.size = os.fstat(self._file).st_size // SECTOR * SECTOR
         self._cache: dict[int, bytes] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._powered = True
         self.flushes = 0
 
@@ -59,6 +59,7 @@ class VolatileDisk:
                 return
             for i in range(count):
                 self._cache[first + i] = data[i * SECTOR : (i + 1) * SECTOR]
+            self._lock.notify_all()
 
     def flush(self) -> None:
         """Everything that was written is durable when this returns."""
@@ -68,10 +69,15 @@ class VolatileDisk:
                 self._cache = {}
                 self.flushes += 1
 
-    def cut(self, keep: float = 0.0, seed: int = 0) -> Loss:
+    def cut(self, keep: float = 0.0, seed: int = 0, wait: float = 0.0) -> Loss:
         """Take the power away: a share `keep` (0 to 1) of the unflushed sectors
-        reaches the disk, which ones is drawn with `seed`; later writes are lost."""
+        reaches the disk, which ones is drawn with `seed`; later writes are lost.
+
+        It is cut at a moment when there are unflushed sectors, if one comes
+        within `wait` seconds.
+        """
         with self._lock:
+            self._lock.wait_for(lambda: bool(self._cache), timeout=wait)
             self._powered = False
             draw = random.Random(seed)  # noqa: S311 (a test's choice, not a secret)
             kept = {s: d for s, d in sorted(self._cache.items()) if draw.random() < keep}

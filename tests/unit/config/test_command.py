@@ -100,3 +100,13 @@ def test_a_wrong_number_of_names_is_said(words: tuple[str, ...]) -> None:
     done = config(*words)
     assert done.returncode == 2
     assert "takes" in done.stderr
+
+
+def test_what_is_allowed_and_unwise_is_said(tmp_path: Path) -> None:
+    text = (TOP / "configs/x86-minipc.toml").read_text()
+    text += '\n[boot]\nmenu_seconds = 0\n[notify]\nwebhook = "https://hooks.example.org/x"\n'
+    (tmp_path / "quiet.toml").write_text(text)
+    shown = config("check", str(tmp_path / "quiet.toml"))
+    assert shown.returncode == 0
+    assert "hides the boot menu, and with it recovery" in shown.stderr
+    assert "egress.allow does not have hooks.example.org" in shown.stderr

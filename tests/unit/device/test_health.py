@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from meso_services.boot import client, records
-from meso_services.boot.health import act, check
+from meso_services.boot import client, records, slots
+from meso_services.boot.health import WAIT_SECONDS, act, check, patience
 from meso_services.boot.machine import SERVICES, Machine
 from meso_services.boot.probe import ask
 from meso_services.boot.record import open_record
@@ -170,3 +170,18 @@ def _answer_once(listener: socket.socket, reply: bytes) -> threading.Thread:
     thread = threading.Thread(target=work)
     thread.start()
     return thread
+
+
+def test_the_loader_says_which_entry_runs(machine: Machine) -> None:
+    """Two entries may hold the same version, so its name alone does not tell."""
+    assert slots.entry(machine) == "meso_7"
+    said = b"\x07\x00\x00\x00" + "meso_9+2-1.efi\0".encode("utf-16-le")
+    put(machine.loader_variable("LoaderEntrySelected"), "")
+    machine.loader_variable("LoaderEntrySelected").write_bytes(said)
+    assert slots.entry(machine) == "meso_9"
+
+
+def test_the_kernels_command_line_sets_the_patience(machine: Machine) -> None:
+    assert patience(machine) == WAIT_SECONDS
+    put(machine.command_line, "quiet meso.health_seconds=5 panic=10\n")
+    assert patience(machine) == 5.0

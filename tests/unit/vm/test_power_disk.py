@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meso_host.vm.power.disk import SECTOR, VolatileDisk
+from meso_host.vm.power.disk import SECTOR, Loss, VolatileDisk
 from meso_host.vm.power.nbd import NbdServer
 
 SIZE = 64 * SECTOR
@@ -146,3 +147,11 @@ def test_qemu_reads_writes_and_flushes_over_it(served: tuple[VolatileDisk, Path]
     disk.cut()
     disk.restore_power()
     assert "4096" in qemu_io("read -P 0x63 512 512", "read -P 0 8192 4096")
+
+
+def test_a_cut_can_wait_for_something_unflushed(tmp_path: Path) -> None:
+    disk = make(tmp_path / "d")
+    later = threading.Timer(0.2, disk.write, (0, block("a") * 2))
+    later.start()
+    assert disk.cut(wait=30.0) == Loss(unflushed=2, kept=0)
+    later.join()

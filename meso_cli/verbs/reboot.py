@@ -1,0 +1,39 @@
+"""`meso reboot`: the machine restarts in order."""
+
+from __future__ import annotations
+
+import argparse
+
+from meso_cli.output import Output
+from meso_cli.page import Page
+from meso_cli.verbs import power
+from meso_cli.verbs.power import Request, configure
+
+__all__ = ["PAGE", "configure", "parse", "run"]
+
+PAGE = Page(
+    text="""
+Stops every service in order and restarts the machine. Open requests finish first.
+What sessions, memories and minds hold is on the disk already; only the scratchpad
+is emptied.
+
+It asks first; without a terminal to ask on it wants --yes. Only the operator and
+root may.
+""",
+    examples=(
+        ("meso reboot", "ask, then do it"),
+        ("meso reboot --yes", "from a script"),
+        ("meso reboot --dry-run", "would it be done?"),
+        ("meso reboot --host operator@meso.local", "another appliance"),
+    ),
+)
+
+
+def parse(arguments: argparse.Namespace) -> Request:
+    """The request."""
+    return Request("reboot", arguments.yes, arguments.dry_run)
+
+
+def run(request: Request, output: Output) -> int:
+    """Do it; 0 when the machine goes down."""
+    return power.run(request, output)
