@@ -128,7 +128,7 @@ def test_a_silent_start_under_acceleration_is_tried_again_in_software(
         guest.start(files.directory, RawDisk(), detach=False)
         if not remembered:
             guest.wait_for_login(60)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 110
         while not guest.console().last() and time.monotonic() < end:
             time.sleep(0.1)
         return how

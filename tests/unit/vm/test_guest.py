@@ -57,7 +57,7 @@ def test_a_machine_has_the_parts_that_it_was_asked_for(
 
 def test_the_firmware_of_a_running_machine_speaks_on_its_console(files: Files) -> None:
     guest = start(files, Machine(memory=512))
-    end = time.monotonic() + 60
+    end = time.monotonic() + 110
     while "UEFI" not in guest.last_words() and "BdsDxe" not in guest.last_words():
         assert time.monotonic() < end, guest.last_words()
         time.sleep(0.2)

@@ -66,7 +66,7 @@ def test_a_machine_sleeps_while_another_one_is_made(lab: Lab) -> None:
 def test_a_cut_loses_what_the_guest_has_not_flushed_and_the_machine_starts_again(lab: Lab) -> None:
     machine = lab.fresh("box", SMALL, power_cut=True)
     machine.start(wait=False)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 110
     while "UEFI" not in machine.console() and "BdsDxe" not in machine.console():
         assert time.monotonic() < end, "the firmware never looked at the disk"
         time.sleep(0.2)
