@@ -24,7 +24,7 @@ in
     # Setting the host's name takes a capability that the activator has not; this
     # one command runs outside the sandbox. A boot goes on without it.
     ExecStartPost = "-+/usr/bin/hostname -F /run/meso/hostname";
-    TimeoutStartSec = 120;
+    TimeoutStartSec = 180;
     Slice = "meso.slice";
     # SSH keys of a virtual machine come as system credentials; other secrets are
     # not for the activator.

@@ -14,7 +14,7 @@ in
     Type = "oneshot";
     RemainAfterExit = true;
     ExecStart = "/usr/bin/python3 -I -m meso_services.boot.record open";
-    TimeoutStartSec = 60;
+    TimeoutStartSec = 180; # a software-emulated machine with little time needs it
     Slice = "meso.slice";
     ReadWritePaths = "/var/lib/meso/boot";
     # The boot loader's partition says which slots have used up their tries.

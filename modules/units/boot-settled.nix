@@ -7,7 +7,7 @@
     Type = "oneshot";
     RemainAfterExit = true;
     ExecStart = "/usr/bin/python3 -I -m meso_services.boot.record settle";
-    TimeoutStartSec = 60;
+    TimeoutStartSec = 180; # a software-emulated machine with little time needs it
     Slice = "meso.slice";
     Group = "meso";
     UMask = "0027";

@@ -9,7 +9,7 @@ in
   service = hardening // {
     Type = "oneshot";
     ExecStart = "/usr/bin/python3 -I -m meso_services.boot.failed %i";
-    TimeoutStartSec = 120;
+    TimeoutStartSec = 180;
     StandardOutput = "journal+console";
     Slice = "meso.slice";
     Group = "meso"; # `meso status` reads what it writes as a member of the group

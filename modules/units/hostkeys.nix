@@ -10,7 +10,7 @@
     Type = "oneshot";
     RemainAfterExit = true;
     ExecStart = "/usr/bin/python3 -I -m meso_services.boot.hostkeys";
-    TimeoutStartSec = 60;
+    TimeoutStartSec = 180; # a software-emulated machine with little time needs it
     Slice = "meso.slice";
     ReadWritePaths = "/var/lib/ssh";
     MemoryMax = "128M";
