@@ -5,11 +5,11 @@ let
 in
 {
   description = "Restart and power-off for the operator";
-  unit.Requires = "meso-power.socket";
+  # It outlives the shutdown that it began, until its caller has the answer.
+  unit.DefaultDependencies = false;
   service = hardening // {
     Type = "exec";
     ExecStart = "/usr/bin/python3 -I -m meso_services.boot.power";
-    Slice = "meso.slice";
     MemoryMax = "128M";
     TasksMax = 16;
     LimitCORE = 0;
