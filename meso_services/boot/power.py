@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,14 +24,23 @@ ACTIONS = {"reboot": "reboot.target", "poweroff": "poweroff.target"}
 LISTENER = 3  # the first descriptor that systemd passes
 IDLE_SECONDS = 20.0
 TALK_SECONDS = 5.0
+# From the answer to the shutdown: it ends the caller's login, and `meso reboot --host`
+# wants to have heard how it went.
+GRACE_SECONDS = 5.0
 MAX_REQUEST = 1024
-NOTICE, WARNING = "<5>", "<4>"
+NOTICE, WARNING, ERROR = "<5>", "<4>", "<3>"
 
 Act = Callable[[str], None]
 
 
-def serve(listener: socket.socket, act: Act, idle: float = IDLE_SECONDS) -> None:
-    """Answer callers, one at a time, until none has come for `idle` seconds."""
+def serve(
+    listener: socket.socket,
+    act: Act,
+    idle: float = IDLE_SECONDS,
+    grace: float = GRACE_SECONDS,
+) -> None:
+    """Answer callers, one at a time, until none has come for `idle` seconds; act `grace`
+    seconds after the answer."""
     listener.settimeout(idle)
     while True:
         try:
@@ -40,22 +50,27 @@ def serve(listener: socket.socket, act: Act, idle: float = IDLE_SECONDS) -> None
         with connection:
             connection.settimeout(TALK_SECONDS)
             try:
-                _talk(connection, act)
+                action = _talk(connection)
             except OSError as error:
                 sys.stdout.write(f"{WARNING}a caller went away: {error}\n")
+                action = ""
         sys.stdout.flush()
+        if action:
+            time.sleep(grace)
+            try:
+                act(action)
+            except process.CommandError as error:
+                sys.stdout.write(f"{ERROR}{action}: systemd refused: {error}\n")
 
 
-def _talk(connection: socket.socket, act: Act) -> None:
+def _talk(connection: socket.socket) -> str:
+    """Answer one caller; what is to be done then."""
     peer = peer_of(connection)
     answer, action = decide(_line(connection), peer)
     if action:
         sys.stdout.write(f"{NOTICE}{action} asked for by uid {peer.uid if peer else '?'}\n")
-        try:
-            act(action)
-        except process.CommandError as error:
-            answer = refusal("power.failed", f"systemd refused: {error}", "See `journalctl -b`.")
     connection.sendall(json.dumps(answer).encode() + b"\n")
+    return action
 
 
 def decide(line: bytes, peer: Peer | None) -> tuple[dict[str, Any], str]:
