@@ -63,7 +63,8 @@ def test_appends_through_restarts_are_made_once_each(service: Any, root: Path) -
             running.start()
         stop.set()
 
-    with Connection("session-manager", root / "run/meso") as connection:
+    # On a busy computer four starts in a row take longer than a person would wait.
+    with Connection("session-manager", root / "run/meso", patience=120) as connection:
         manager = SessionManager(connection)
         session = manager.create(CreateSession())
         disturber = threading.Thread(target=disturb)
