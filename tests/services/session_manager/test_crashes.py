@@ -48,6 +48,7 @@ def file_of(root: Path, session: str) -> Path:
     return found
 
 
+@pytest.mark.timeout(600)  # as many starts as kills: minutes on a busy computer
 def test_kill_nine_during_appends_loses_no_acknowledged_entry(root: Path) -> None:
     """A sample of `./meso test soak kills`: three clients append, the process is killed."""
     tally = kills.campaign(root, lambda done: done < KILLS, seed=random.randrange(10**6))  # noqa: S311
