@@ -21,6 +21,8 @@ import httpx
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# A bound against hanging, not a measure: fifty sandboxes at once on a busy computer take a while.
+CLIENT_SECONDS = 90
 START_SECONDS = 30.0
 
 
@@ -50,7 +52,7 @@ class Running:
     def client(self) -> httpx.Client:
         """A fresh HTTP client; close it or let it go."""
         transport = httpx.HTTPTransport(uds=str(self.socket))
-        return httpx.Client(transport=transport, base_url="http://meso", timeout=30)
+        return httpx.Client(transport=transport, base_url="http://meso", timeout=CLIENT_SECONDS)
 
     def launch(self) -> None:
         """Start the process without waiting."""
