@@ -98,11 +98,19 @@ def test_the_sandbox_shows_nothing_else(
     assert said in refusal(machine, "tool", "read", workspace, path)
 
 
-def test_a_call_leaves_no_control_group_behind(machine: LabMachine, workspace: str) -> None:
+def test_a_command_leaves_no_control_group_behind(machine: LabMachine, workspace: str) -> None:
+    """What stays for a minute is the groups of the residents that answer file tools."""
+
+    def groups() -> set[str]:
+        return set(
+            machine.run("ls /sys/fs/cgroup/meso.slice/meso-tool-executor.service").stdout.split()
+        )
+
     refusal(machine, "tool", "read", workspace, "missing")
-    groups = machine.run("ls /sys/fs/cgroup/meso.slice/meso-tool-executor.service").stdout
-    assert "service" in groups.split()
-    assert "call-" not in groups
+    before = groups()
+    assert "service" in before
+    meso(machine, "tool", "bash", workspace, "true")
+    assert {name for name in groups() - before if name.startswith("call-")} == set()
 
 
 def test_the_identity_is_the_one_that_the_manifest_names(machine: LabMachine) -> None:
