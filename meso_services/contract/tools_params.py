@@ -25,7 +25,7 @@ def _usable_text(text: str) -> str:
 ToolPath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_usable_path)]
 FileText = Annotated[str, Field(max_length=4 << 20), AfterValidator(_usable_text)]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-# A name and perhaps a port: `pypi.org`, `pypi.org:443`.
+# A name and perhaps a port: `pkg.test`, `pkg.test:443`.
 HostName = Annotated[
     str,
     Field(

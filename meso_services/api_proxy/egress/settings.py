@@ -43,7 +43,7 @@ class Egress(Model):
         (),
         description="Hosts that a grant may name: `host`, `host:port` (else 443), `*.host` for "
         "every name below, `*` for every host. Empty: none.",
-        examples=[["pypi.org", "*.pythonhosted.org", "github.com:22"]],
+        examples=[["pkg.test", "*.files.test", "github.com:22"]],
     )
     networks: tuple[NetworkRange, ...] = setting(
         (),

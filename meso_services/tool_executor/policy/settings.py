@@ -41,7 +41,7 @@ class Rule(Model):
     hosts: tuple[str, ...] = setting(
         (),
         description="Hosts that a call asks for, with a port (443 if there is none).",
-        examples=[["pypi.org", "*.example.org:8443"]],
+        examples=[["pkg.test", "*.example.org:8443"]],
     )
     shapes: tuple[Literal["destructive", "unknown"], ...] = setting(
         (), description="What a shell line looks like: destructive, or not to be understood."

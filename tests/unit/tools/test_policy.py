@@ -122,7 +122,7 @@ def test_paths_hosts_sessions_and_branches() -> None:
     policy = Policy(
         rules=(
             rule("keys", "deny", paths=["secrets/**", "*.pem"]),
-            rule("pypi", "allow", hosts=["pypi.org", "*.pythonhosted.org:443"]),
+            rule("pypi", "allow", hosts=["pkg.test", "*.files.test:443"]),
             rule("main", "ask", tools=["write", "edit"], branches=["main"]),
         )
     )
@@ -134,8 +134,8 @@ def test_paths_hosts_sessions_and_branches() -> None:
     assert verdict(policy, command="echo x > secrets/a") == ("deny", "keys")
     assert verdict(policy, tool="write", paths=["a"]) == ("ask", "main")
     assert verdict(policy, tool="write", paths=["a"], branch="try")[0] == "allow"
-    assert verdict(policy, command="pip download x", hosts=["PyPI.org."])[0] == "allow"
-    assert verdict(policy, command="pip", hosts=["pypi.org:80"]) == ("deny", "default")
+    assert verdict(policy, command="pip download x", hosts=["PKG.Test."])[0] == "allow"
+    assert verdict(policy, command="pip", hosts=["pkg.test:80"]) == ("deny", "default")
     assert verdict(policy, command="pip", hosts=["evil.example"]) == ("deny", "default")
 
 

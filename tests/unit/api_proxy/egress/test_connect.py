@@ -17,45 +17,45 @@ BEARER = f"Proxy-Authorization: Bearer {TOKEN}"
 BASIC = "Proxy-Authorization: Basic " + base64.b64encode(f"any:{TOKEN}".encode()).decode()
 
 
-def head(line: str = "CONNECT pypi.org:443 HTTP/1.1", *fields: str) -> bytes:
+def head(line: str = "CONNECT pkg.test:443 HTTP/1.1", *fields: str) -> bytes:
     return "\r\n".join([line, *fields, "", ""]).encode()
 
 
 @pytest.mark.parametrize("field", [BEARER, BEARER.lower().replace("bearer", "BEARER"), BASIC])
 def test_a_token_comes_as_bearer_or_as_basics_password(field: str) -> None:
-    asked = parse(head("CONNECT pypi.org:443 HTTP/1.1", "Host: pypi.org", field))
-    assert asked == Connect(Host("pypi.org", 443), TOKEN)
+    asked = parse(head("CONNECT pkg.test:443 HTTP/1.1", "Host: pkg.test", field))
+    assert asked == Connect(Host("pkg.test", 443), TOKEN)
     assert TOKEN not in repr(asked)
 
 
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
-        (head("GET http://pypi.org/ HTTP/1.1", BEARER), "egress.method"),
-        (head("connect pypi.org:443 HTTP/1.1", BEARER), "egress.method"),
-        (head("CONNECT pypi.org HTTP/1.1", BEARER), "egress.malformed"),
-        (head("CONNECT  pypi.org:443 HTTP/1.1", BEARER), "egress.malformed"),
-        (head("CONNECT pypi.org:443 HTTP/2", BEARER), "egress.malformed"),
-        (head("CONNECT u@pypi.org:443 HTTP/1.1", BEARER), "egress.malformed"),
-        (head("CONNECT http://pypi.org:443 HTTP/1.1", BEARER), "egress.malformed"),
-        (head("CONNECT pypi.org:443 HTTP/1.1", "Content-Length: 5", BEARER), "egress.malformed"),
+        (head("GET http://pkg.test/ HTTP/1.1", BEARER), "egress.method"),
+        (head("connect pkg.test:443 HTTP/1.1", BEARER), "egress.method"),
+        (head("CONNECT pkg.test HTTP/1.1", BEARER), "egress.malformed"),
+        (head("CONNECT  pkg.test:443 HTTP/1.1", BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/2", BEARER), "egress.malformed"),
+        (head("CONNECT u@pkg.test:443 HTTP/1.1", BEARER), "egress.malformed"),
+        (head("CONNECT http://pkg.test:443 HTTP/1.1", BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", "Content-Length: 5", BEARER), "egress.malformed"),
         (
-            head("CONNECT pypi.org:443 HTTP/1.1", "Transfer-Encoding: chunked", BEARER),
+            head("CONNECT pkg.test:443 HTTP/1.1", "Transfer-Encoding: chunked", BEARER),
             "egress.malformed",
         ),
-        (head("CONNECT pypi.org:443 HTTP/1.1", BEARER, BEARER), "egress.malformed"),
-        (head("CONNECT pypi.org:443 HTTP/1.1", " folded: x", BEARER), "egress.malformed"),
-        (head("CONNECT pypi.org:443 HTTP/1.1", "no colon", BEARER), "egress.malformed"),
-        (head("CONNECT pypi.org:443 HTTP/1.1", "X : y", BEARER), "egress.malformed"),
-        (head("CONNECT pypi.org:443 HTTP/1.1", "X: a\nb: c", BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", BEARER, BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", " folded: x", BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", "no colon", BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", "X : y", BEARER), "egress.malformed"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", "X: a\nb: c", BEARER), "egress.malformed"),
         (head(), "egress.no_token"),
         (
-            head("CONNECT pypi.org:443 HTTP/1.1", "Proxy-Authorization: Basic ???"),
+            head("CONNECT pkg.test:443 HTTP/1.1", "Proxy-Authorization: Basic ???"),
             "egress.no_token",
         ),
-        (head("CONNECT pypi.org:443 HTTP/1.1", "Proxy-Authorization: Bearer x"), "egress.no_token"),
+        (head("CONNECT pkg.test:443 HTTP/1.1", "Proxy-Authorization: Bearer x"), "egress.no_token"),
         (
-            head("CONNECT pypi.org:443 HTTP/1.1", f"Authorization: Bearer {TOKEN}"),
+            head("CONNECT pkg.test:443 HTTP/1.1", f"Authorization: Bearer {TOKEN}"),
             "egress.no_token",
         ),
     ],
@@ -67,7 +67,7 @@ def test_what_is_not_quite_a_connect_is_refused(raw: bytes, code: str) -> None:
 
 
 PARTS = st.sampled_from(
-    [b"CONNECT", b" ", b"\r\n", b"\n", b"\r", b"pypi.org", b":443", b"[::1]", b"HTTP/1.1", b"\0",
+    [b"CONNECT", b" ", b"\r\n", b"\n", b"\r", b"pkg.test", b":443", b"[::1]", b"HTTP/1.1", b"\0",
      BEARER.encode(), b"Proxy-Authorization", b": ", b"Basic ", b"\xff", b"a" * 500, b"*."]
 )  # fmt: skip
 
