@@ -19,7 +19,7 @@ from meso_services.runtime.errors import MesoError
     ("rule", "host", "covered"),
     [
         ("pkg.test", "pkg.test:443", True),
-        ("PyPI.org.", "pypi.ORG.:443", True),
+        ("PKG.Test.", "pkg.TEST.:443", True),
         ("pkg.test", "pkg.test:80", False),
         ("pkg.test", "evil-pkg.test:443", False),
         ("pkg.test", "a.pkg.test:443", False),
