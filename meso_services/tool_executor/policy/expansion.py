@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 
 from meso_services.tool_executor.policy.words import Unknown, Word
 
@@ -14,7 +15,7 @@ _HIDDEN = re.compile(r"\$\(|`|\$\{|[<>]\(")
 _SPECIAL = "@*#?-$!0123456789"
 
 
-class Reader:
+class Reader(ABC):
     """A position in a text, and what stands there. Subclasses follow the commands."""
 
     def __init__(self, text: str) -> None:
@@ -26,13 +27,13 @@ class Reader:
         self._prefix: str | None = None
         self._splits = False
 
+    @abstractmethod
     def nested(self, text: str) -> None:
         """Commands in a substitution of which the text is known."""
-        raise NotImplementedError
 
+    @abstractmethod
     def substitution(self) -> None:
         """Commands up to the closing parenthesis."""
-        raise NotImplementedError
 
     def at_end(self) -> bool:
         return self.position >= len(self.text)
