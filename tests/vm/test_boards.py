@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meso_host.vm.lab import LabMachine
+from meso_services.boot.machine import ON_DEMAND, SERVICES
 from meso_services.config.load import load
 from meso_services.contract.identity_hash import read_genome_directory
 from meso_services.mind_runner.settings import Settings as MindRunner
@@ -19,8 +20,8 @@ TOP = Path(__file__).resolve().parents[2]
 def assert_healthy(machine: LabMachine) -> None:
     status = json.loads(machine.run("meso status --json", user="operator", check=True).stdout)
     states = {service["name"]: service["state"] for service in status["services"]}
-    assert len(states) == 6
-    assert set(states.values()) <= {"ok", "degraded"}, states
+    assert states.keys() == {*SERVICES, *ON_DEMAND}
+    assert {states[name] for name in SERVICES} <= {"ok", "degraded"}, states
     failed = machine.run("systemctl list-units --state=failed --no-legend --plain").stdout
     assert failed.strip() == ""
 
