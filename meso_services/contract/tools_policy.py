@@ -31,6 +31,9 @@ class Decision(Message):
     rule: str
     reason: str
     actions: tuple[JudgedAction, ...] = ()
+    omitted_actions: int = Field(
+        default=0, description="Of too many actions, those that did not decide are left out"
+    )
 
 
 class ExplainReply(Message):

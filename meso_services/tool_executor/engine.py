@@ -16,7 +16,7 @@ from meso_services.runtime.redact import redact
 from meso_services.tool_executor.approvals import Approvals, after, new_id
 from meso_services.tool_executor.audit.log import Audit
 from meso_services.tool_executor.calls import Call, now
-from meso_services.tool_executor.policy.judge import Judge, Judgement
+from meso_services.tool_executor.policy.judge import Judge, Judgement, Question
 from meso_services.tool_executor.terminal import safe
 from meso_services.tool_executor.toolbox import Job, Toolbox
 
@@ -27,6 +27,8 @@ _VIOLATIONS = frozenset(
         *("tools.output_limit", "tools.disk_limit", "tools.sandbox_unavailable"),
     }
 )
+# Characters of a command line that is judged beside the event loop.
+_LONG = 4_000
 _log = Log("meso.tools")
 
 
@@ -39,9 +41,9 @@ class Engine:
     approvals: Approvals
     audit: Audit
 
-    def explain(self, job: Job) -> ExplainReply:
+    async def explain(self, job: Job) -> ExplainReply:
         """What would happen to a call; nothing is run or recorded."""
-        judged = self.judge.judge(job.question)
+        judged = await self._decision(job.question)
         return ExplainReply(
             decision=judged.decision,
             commands=tuple(tuple(map(safe, run.shown())) for run in judged.found.runs),
@@ -98,7 +100,13 @@ class Engine:
                 paths.append(str(found["path"]))
             question = replace(question, paths=paths)
             job = replace(job, question=question, resolved=paths[0])
-        return job, self.judge.judge(question)
+        return job, await self._decision(question)
+
+    async def _decision(self, question: Question) -> Judgement:
+        if len(question.command or "") < _LONG:
+            return self.judge.judge(question)
+        # Other calls should not wait while a long text is read.
+        return await asyncio.to_thread(self.judge.judge, question)
 
     async def _ask(self, call: Call, judged: Judgement) -> None:
         request = call.request

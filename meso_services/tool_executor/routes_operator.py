@@ -52,7 +52,7 @@ def _add_policy(app: FastAPI, parts: Parts) -> None:
     @app.post("/v1/policy/explain", responses=errors(404))
     async def explain(request: wire.CallRequest) -> ExplainReply:
         """What the policy says about a call. Nothing is run, asked or recorded."""
-        return parts.engine.explain(parts.engine.toolbox.job(request))
+        return await parts.engine.explain(parts.engine.toolbox.job(request))
 
 
 def _rules(judge: Judge) -> tuple[RuleInfo, ...]:

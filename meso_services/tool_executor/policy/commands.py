@@ -6,8 +6,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from meso_services.tool_executor.policy.shell import MAX_DEPTH, read
-from meso_services.tool_executor.policy.words import Redirect, Script, Simple, Unknown, Word
+from meso_services.tool_executor.policy.expansion import MAX_WORDS
+from meso_services.tool_executor.policy.shell import MAX_COMMANDS, MAX_DEPTH, read
+from meso_services.tool_executor.policy.words import (
+    Redirect,
+    Script,
+    Simple,
+    TooMuch,
+    Unknown,
+    Word,
+)
 
 _SYSTEM = re.compile(r"/(usr/)?(local/)?s?bin/([^/]+)")
 # A value here changes which program a name means, or runs something by itself.
@@ -82,6 +90,16 @@ class Found:
     redirects: list[Redirect] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     bombs: bool = False
+    # Why it is more than is looked at; then all of it is refused.
+    excess: str = ""
+    words: int = 0
+
+    def add(self, run: Run) -> None:
+        """One more program. Raises TooMuch."""
+        self.runs.append(run)
+        self.words += 1 + len(run.words)
+        if self.words > MAX_WORDS or len(self.runs) > MAX_COMMANDS:
+            raise TooMuch(f"it has more than {MAX_COMMANDS} commands or {MAX_WORDS} words")
 
 
 def find(text: str) -> Found:
@@ -91,6 +109,8 @@ def find(text: str) -> Found:
         _script(text, found, 0)
     except Unknown as reason:
         found.unknown.append(str(reason))
+    except TooMuch as reason:
+        found.excess = str(reason)
     found.unknown = list(dict.fromkeys(found.unknown))
     return found
 
@@ -133,10 +153,12 @@ def _given(redirects: Sequence[Redirect]) -> str | None:
 def _run(words: Sequence[Word], found: Found, depth: int, stdin: str | None = None) -> None:
     first, rest = words[0], tuple(words[1:])
     if first.text is None:
-        found.runs.append(Run(None, rest))
+        found.add(Run(None, rest))
         raise Unknown(f"the command {first.shown} is only known when it runs")
+    if depth > MAX_DEPTH:
+        raise TooMuch("its commands are nested too deeply")
     name = plain(first.text)
-    found.runs.append(Run(name, rest))
+    found.add(Run(name, rest))
     _warn(name, rest, found)
     if name == "busybox" and rest and rest[0].text in SHELLS:
         name, rest = "sh", rest[1:]
@@ -162,12 +184,17 @@ def _warn(name: str, words: tuple[Word, ...], found: Found) -> None:
             key = (word.text if word.text is not None else word.prefix).partition("=")[0]
             if (word.text is None and "=" not in word.prefix) or _DECIDING.fullmatch(key):
                 found.unknown.append(f"`{name} {word.shown}` may change what commands mean")
-    if name in _SUBSCRIPTS and any(re.search(r"\[.*(\$\(|`)", w.text or "") for w in words):
+    if name in _SUBSCRIPTS and any(_runs_in_subscript(w.text or "") for w in words):
         found.unknown.append(f"`{name}` evaluates a subscript with a command in it")
     if name in ("shopt", "set") and any(
         (w.text or "?") in ("expand_aliases", "extglob", "?") for w in words
     ):
         found.unknown.append(f"`{name}` changes how the shell reads commands")
+
+
+def _runs_in_subscript(text: str) -> bool:
+    inner = text.partition("[")[2]
+    return "$(" in inner or "`" in inner
 
 
 def _literal(words: Sequence[Word], what: str) -> list[str]:
@@ -187,7 +214,7 @@ def _trap(words: tuple[Word, ...], found: Found, depth: int) -> None:
 
 def _find(words: tuple[Word, ...], found: Found, depth: int) -> None:
     for inner in _executed(words):
-        _run(inner, found, depth)
+        _run(inner, found, depth + 1)
 
 
 def _source(words: tuple[Word, ...], _found: Found, _depth: int) -> None:
@@ -244,7 +271,7 @@ def _env(words: tuple[Word, ...], found: Found, depth: int) -> None:
                 found.unknown.append(f"{text.partition('=')[0]} is set by `env`")
             rest.pop(0)
         else:
-            _run(rest, found, depth)
+            _run(rest, found, depth + 1)
             return
 
 
@@ -257,7 +284,7 @@ def _wrapper(name: str, words: tuple[Word, ...], found: Found, depth: int) -> No
     if name == "xargs":
         rest = [*(rest or [Word.literal("echo")]), Word.anything()]
     if rest:
-        _run(rest, found, depth)
+        _run(rest, found, depth + 1)
 
 
 def _after_options(name: str, rest: list[Word]) -> list[Word]:

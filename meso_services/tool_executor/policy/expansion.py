@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 
-from meso_services.tool_executor.policy.words import Unknown, Word
+from meso_services.tool_executor.policy.words import TooMuch, Unknown, Word
 
 _ENDS = frozenset(" \t\n;&|<>()")
 _PREFIX = re.compile(r"([0-9]+|\{[A-Za-z_][A-Za-z0-9_]*\})(?=[<>])")
-_BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}|\{.*\{|\{[^}]*,")
 _HARMLESS_ARITHMETIC = re.compile(r"[0-9A-Za-z_\s+\-*/%<>=!&|^~?:,()$#]*")
 _HIDDEN = re.compile(r"\$\(|`|\$\{|[<>]\(")
 _SPECIAL = "@*#?-$!0123456789"
+# More than anybody writes; a longer line would keep the service from other work.
+MAX_WORDS = 10_000
 
 
 class Reader(ABC):
@@ -26,6 +27,7 @@ class Reader(ABC):
         self._literal: list[str] = []
         self._prefix: str | None = None
         self._splits = False
+        self._words = 0
 
     @abstractmethod
     def nested(self, text: str) -> None:
@@ -50,7 +52,10 @@ class Reader(ABC):
         return True
 
     def word(self) -> Word:
-        """The word that begins here."""
+        """The word that begins here. Raises TooMuch."""
+        self._words += 1
+        if self._words > MAX_WORDS:
+            raise TooMuch(f"it has more than {MAX_WORDS} words")
         saved = self._literal, self._prefix, self._splits
         self._literal, self._prefix, self._splits = [], None, False
         start = self.position
@@ -74,9 +79,9 @@ class Reader(ABC):
 
     def _mark_bare(self, bare: str) -> None:
         """Braces and sets of characters, which only count where they are closed."""
-        if _BRACES.search(bare):
+        if _expands(bare):
             self._varies(splits=True)
-        if re.search(r"\[.*\]", bare):
+        if "]" in bare.partition("[")[2]:
             self._varies(splits=False)
             self._prefix = (self._prefix or "").partition("[")[0]
 
@@ -282,3 +287,9 @@ class Reader(ABC):
             self._double(end="")
         finally:
             self.text, self.position, self._literal, self._prefix, self._splits = saved
+
+
+def _expands(bare: str) -> bool:
+    """Whether braces make several words of it: `{a,b}`, `{1..3}`, or more than is looked at."""
+    inner, closed, _ = bare.partition("{")[2].partition("}")
+    return bare.count("{") > 1 or "," in inner or (bool(closed) and ".." in inner)

@@ -26,6 +26,8 @@ from meso_services.tool_executor.policy.settings import SHIPPED, Policy, Rule
 from meso_services.tool_executor.terminal import safe
 
 _STRICT: dict[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
+# A decision travels with each reply, and hundreds of replies are kept.
+MOST_ACTIONS = 50
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,11 @@ class Judge:
         worst = max(judged, key=lambda one: _STRICT[one.verdict])
         actions = (tool, *details)
         decision = Decision(
-            verdict=worst.verdict, rule=worst.rule, reason=worst.reason, actions=actions
+            verdict=worst.verdict,
+            rule=worst.rule,
+            reason=worst.reason,
+            actions=_telling(actions, worst.verdict),
+            omitted_actions=max(0, len(actions) - MOST_ACTIONS),
         )
         return Judgement(decision, found, _keys(asked, actions))
 
@@ -98,9 +104,10 @@ class Judge:
             yield self._about(rules, action) or _action(
                 action, tool.verdict, tool.rule, tool.reason
             )
-        for path in _mentioned(found):
+        about_paths = [rule for rule in rules if rule.paths]
+        for path in _mentioned(found) if about_paths else ():
             # Only where a rule is about it: a word need not be a path at all.
-            if judged := self._about(rules, _Action("path", path)):
+            if judged := self._about(about_paths, _Action("path", path)):
                 yield judged
         for host in asked.hosts:
             action = _Action("host", host)
@@ -110,6 +117,9 @@ class Judge:
         yield from self._shapes(rules, found)
 
     def _shapes(self, rules: list[Rule], found: Found) -> Iterator[JudgedAction]:
+        if found.excess:
+            reason = f"{found.excess}; put them into a file, and run that"
+            yield _action(_Action("shape", "too-much"), "deny", "too-much", reason)
         why = destroys(found)
         if why and (judged := self._about(rules, _Action("shape", "destructive"), why)):
             yield judged
@@ -130,6 +140,13 @@ class Judge:
         rule, _ = max(denying or weighed, key=lambda pair: (*pair[1], _STRICT[pair[0].decision]))
         reason = ": ".join(part for part in (rule.reason, why) if part)
         return _action(action, rule.decision, rule.name, reason)
+
+
+def _telling(actions: Sequence[JudgedAction], verdict: Verdict) -> tuple[JudgedAction, ...]:
+    """The first ones; of too many, those that decided come first."""
+    if len(actions) <= MOST_ACTIONS:
+        return tuple(actions)
+    return tuple(sorted(actions, key=lambda one: one.verdict != verdict)[:MOST_ACTIONS])
 
 
 def _keys(asked: Question, actions: Sequence[JudgedAction]) -> frozenset[str]:

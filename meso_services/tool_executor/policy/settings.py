@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import field_validator
+
 from meso_services.runtime.settings import Model, setting
+from meso_services.tool_executor.policy.patterns import too_wide
 
 _NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
 FILE = "policy/tools.json"
@@ -48,6 +51,13 @@ class Rule(Model):
     )
     sessions: tuple[str, ...] = setting((), description="Sessions, as `tools`. Empty: all.")
     branches: tuple[str, ...] = setting((), description="Branches, as `tools`. Empty: all.")
+
+    @field_validator("paths")
+    @classmethod
+    def _readable(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if wide := next(filter(too_wide, paths), None):
+            raise ValueError(f"{wide!r} has too many `**` inside of names")
+        return paths
 
 
 class Policy(Model):

@@ -12,7 +12,14 @@ import re
 from collections.abc import Callable
 
 from meso_services.tool_executor.policy.expansion import Reader
-from meso_services.tool_executor.policy.words import Redirect, Script, Simple, Unknown, Word
+from meso_services.tool_executor.policy.words import (
+    Redirect,
+    Script,
+    Simple,
+    TooMuch,
+    Unknown,
+    Word,
+)
 
 _BLANK = " \t"
 # Longer ones first.
@@ -32,10 +39,11 @@ _NOT_FOLLOWED = frozenset({"select", "coproc"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[A-Za-z0-9_]*\])?\+?=")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MAX_DEPTH = 40
+MAX_COMMANDS = 2_000
 
 
 def read(text: str, depth: int = 0) -> Script:
-    """The commands of `text`. What could not be followed stands in `unknown`."""
+    """The commands of `text`. What could not be followed stands in `unknown`. Raises TooMuch."""
     reading = _Reading(text, depth)
     try:
         reading.whole()
@@ -318,6 +326,8 @@ class _Reading(Reader):
         operator = self._operator()
         piped = command.piped or operator in ("|", "|&", "&")
         function = self._inside[-1] if self._inside else ""
+        if len(self._commands) >= MAX_COMMANDS:
+            raise TooMuch(f"it has more than {MAX_COMMANDS} commands")
         self._commands.append(
             Simple(command.words, command.assignments, command.redirects, function, piped)
         )
@@ -360,14 +370,20 @@ class _Reading(Reader):
         """The body of a here document that begins at the next line, without moving on."""
         if len(self._pending) != 1:
             return None
-        _, _, rest = self.text[self.position :].partition("\n")
+        start = self.text.find("\n", self.position) + 1
         lines: list[str] = []
-        for line in rest.split("\n"):
-            line = line.lstrip("\t") if tabs else line  # noqa: PLW2901
+        while start:
+            line, start = self._line(start)
+            line = line.lstrip("\t") if tabs else line
             if line == target.text:
                 return "\n".join(lines)
             lines.append(line)
         return None
+
+    def _line(self, start: int) -> tuple[str, int]:
+        """The line that begins there, and where the next one does; 0 if there is none."""
+        end = self.text.find("\n", start)
+        return (self.text[start:], 0) if end < 0 else (self.text[start:end], end + 1)
 
     def _here_documents(self) -> None:
         pending, self._pending = self._pending, []
@@ -379,9 +395,9 @@ class _Reading(Reader):
     def _skip_body(self, end: str, tabs: bool, quoted: bool) -> None:
         start = self.position
         while self.position < len(self.text):
-            line, _, _ = self.text[self.position :].partition("\n")
+            line, following = self._line(self.position)
             body_end = self.position
-            self.position = min(len(self.text), self.position + len(line) + 1)
+            self.position = following or len(self.text)
             if (line.lstrip("\t") if tabs else line) == end:
                 if not quoted:
                     self.expansions_of(self.text[start:body_end])

@@ -9,6 +9,10 @@ class Unknown(Exception):  # noqa: N818 - an answer, not a fault
     """The text can't be followed. The message says what it was; the policy decides stricter."""
 
 
+class TooMuch(Exception):  # noqa: N818 - an answer, not a fault
+    """The text holds more than is looked at. It is refused: the rest could be anything."""
+
+
 @dataclass(frozen=True)
 class Word:
     """`text` is the word after quotes are gone, or None if only the run will tell.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -180,3 +181,36 @@ def test_more_commands_never_make_a_decision_laxer(
 def test_a_rule_that_denies_is_never_outweighed(rules: tuple[Rule, ...], text: str) -> None:
     denying = rule("never", "deny", commands=["*", "* *"])
     assert verdict(Policy(rules=(*rules, denying)), command=text)[0] == "deny" or "$X" in text
+
+
+@settings(max_examples=200, deadline=None)
+@given(RULES, JOINED, st.randoms())
+def test_the_order_of_rules_does_not_matter(
+    rules: tuple[Rule, ...], text: str, random: Random
+) -> None:
+    other = random.sample(rules, len(rules))
+    one, two = (verdict(Policy(rules=each), command=text)[0] for each in (rules, tuple(other)))
+    assert one == two
+
+
+@settings(max_examples=200, deadline=None)
+@given(RULES, RULES, JOINED)
+def test_a_further_rule_that_denies_never_makes_a_decision_laxer(
+    rules: tuple[Rule, ...], more: tuple[Rule, ...], text: str
+) -> None:
+    denying = tuple(one for one in more if one.decision == "deny")
+    before = verdict(Policy(rules=rules), command=text)[0]
+    after = verdict(Policy(rules=(*rules, *denying)), command=text)[0]
+    assert _STRICT.index(after) >= _STRICT.index(before)
+
+
+@settings(max_examples=200, deadline=None)
+@given(RULES, st.text("rm -fx;$'\"\\ \n(){}|&<>`a/*", max_size=40))
+def test_any_text_gets_a_decision_and_the_same_one_again(
+    rules: tuple[Rule, ...], text: str
+) -> None:
+    question = Question("bash", "s", "b", command=text)
+    first, second = (Judge(Policy(rules=rules)).judge(question) for _ in range(2))
+    assert first == second
+    if first.found.unknown:
+        assert first.decision.verdict != "allow"
