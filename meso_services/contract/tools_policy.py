@@ -80,6 +80,9 @@ class Approval(Message):
     asked_at: str
     expires_at: str = Field(description="From then on the answer is no")
     uid: int | None = Field(description="User id of who made the call")
+    advice: str = Field(
+        default="", description="What the security instance thinks of it, where there is one"
+    )
 
 
 class ApprovalsReply(Message):

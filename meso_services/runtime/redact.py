@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 MASK = "[redacted]"
 
+# No expression may try a long text again and again: agents' own texts come through here.
 _SECRETS = re.compile(
     r"""
     -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
@@ -14,15 +15,16 @@ _SECRETS = re.compile(
     | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}  # forges
     | \bxox[abprs]-[A-Za-z0-9-]{10,}                       # chat
     | \bA(?:KIA|SIA)[A-Z0-9]{16}\b | \bAIza[\w-]{30,}      # clouds
-    | \bey[\w-]{10,}\.ey[\w-]{10,}\.[\w-]+                 # JSON web tokens
+    | \bey[\w-]{10,1000}\.ey[\w-]{10,}\.[\w-]+                 # JSON web tokens
     """,
     re.VERBOSE | re.DOTALL,
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _NAMED = re.compile(
     r"""(?ix)
-    ( ["']? [\w-]* (?:api[-_]?key|token|passw(?:or)?d|passphrase|secret|authorization|credential)
-      [\w-]* ["']? \s* [:=] \s* )
+    ( (?<![\w-])
+      (?= [\w-]* (?:api[-_]?key|token|passw(?:or)?d|passphrase|secret|authorization|credential) )
+      [\w-]++ ["']? \s* [:=] \s* )
     ( "[^"]*" | '[^']*' | [^\s,;&"']+ )
     """
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meso_services.contract.tools_policy import Answer, Approval
 from meso_services.runtime.errors import MesoError
@@ -15,12 +15,13 @@ MOST_OPEN = 200
 
 @dataclass(frozen=True)
 class Answered:
-    """How a question was answered. `uid` is the operator's, None when time ran out."""
+    """How a question was answered. `uid` is the operator's, None when nobody of them did."""
 
     allowed: bool
     scope: str
     uid: int | None
     reason: str
+    by: str = "an operator"
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,26 @@ class Approvals:
             async with asyncio.timeout(seconds):
                 return await question.answer
         except TimeoutError:
-            return Answered(False, "once", None, f"no operator answered within {seconds:g} s")
+            late = f"no operator answered within {seconds:g} s"
+            return Answered(False, "once", None, late, "nobody")
         finally:
             self._open.pop(question.approval.id, None)
 
     def open(self) -> list[Approval]:
         """What waits, oldest first."""
         return [each.approval for each in self._open.values()]
+
+    def advise(self, approval: str, advice: str) -> None:
+        """Show with a question what the security instance thinks of it."""
+        if (found := self._open.get(approval)) is not None:
+            shown = found.approval.model_copy(update={"advice": advice})
+            self._open[approval] = replace(found, approval=shown)
+
+    def settle(self, approval: str, answered: Answered) -> None:
+        """Answer a question in an operator's place; one that was answered stays as it is."""
+        found = self._open.pop(approval, None)
+        if found is not None and not found.answer.done():
+            found.answer.set_result(answered)
 
     def answer(self, approval: str, answer: Answer, uid: int) -> Open:
         """Answer a question. Raises `approval.not_found`."""

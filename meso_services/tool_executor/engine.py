@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,13 @@ from typing import Any
 from meso_services.contract.tools_policy import Approval, ExplainReply
 from meso_services.runtime.errors import MesoError
 from meso_services.runtime.logging import Log
-from meso_services.runtime.redact import redact
+from meso_services.tool_executor import telling
 from meso_services.tool_executor.approvals import Approvals, after, new_id
+from meso_services.tool_executor.asking import Asking
 from meso_services.tool_executor.audit.log import Audit
 from meso_services.tool_executor.calls import Call, now
 from meso_services.tool_executor.policy.judge import Judge, Judgement, Question
+from meso_services.tool_executor.security import Security
 from meso_services.tool_executor.terminal import safe
 from meso_services.tool_executor.toolbox import Job, Toolbox
 
@@ -40,6 +40,7 @@ class Engine:
     judge: Judge
     approvals: Approvals
     audit: Audit
+    security: Security | None = None
 
     async def explain(self, job: Job) -> ExplainReply:
         """What would happen to a call; nothing is run or recorded."""
@@ -76,10 +77,10 @@ class Engine:
             job = self.toolbox.job(call.request)
             job, judged = await self._judged(job, place)
         except MesoError as fault:
-            self._record(call, "call", {**_asked(call), "error": fault.code})
+            self._record(call, "call", {**telling.asked(call), "error": fault.code})
             raise
         call.decision = judged.decision
-        self._record(call, "call", {**_asked(call), "decision": _decided(judged)})
+        self._record(call, "call", {**telling.asked(call), "decision": telling.decided(judged)})
         if judged.decision.verdict == "deny":
             raise _denied(judged.decision.reason, judged.decision.rule)
         if judged.decision.verdict == "ask":
@@ -120,7 +121,7 @@ class Engine:
             session=request.session,
             branch=request.branch,
             tool=request.tool,
-            summary=_summary(call),
+            summary=telling.summary(call),
             rule=judged.decision.rule,
             reason=judged.decision.reason,
             asked_at=now(),
@@ -131,11 +132,10 @@ class Engine:
         call.approval = approval.id
         call.change("waiting", f"an operator is asked: {judged.decision.reason}")
         _log.info("an operator is asked", approval=approval.id, call=call.id)
-        answer = await self.approvals.wait(question, seconds)
+        asking = Asking(self.approvals, seconds, self.security)
+        answer = await asking.answer(question, telling.shown(call, judged))
         call.approval = None
-        word = "allow" if answer.allowed else "deny"
-        said = {"id": approval.id, "decision": word, "scope": answer.scope, "by": answer.uid}
-        self._record(call, "approval", {**said, "reason": safe(answer.reason)})
+        self._record(call, "approval", telling.said(approval.id, answer))
         if not answer.allowed:
             why = answer.reason or "the operator said no"
             raise _denied(why, judged.decision.rule, "policy.not_approved")
@@ -164,42 +164,11 @@ class Engine:
             for violation in (call.result or {}).get("violations", ()):
                 self._record(call, "violation", {"code": violation})
             if call.result is not None:
-                data |= {"digest": _digest(call.result)} | _facts(call.result)
+                data |= {"digest": telling.digest(call.result)} | telling.facts(call.result)
             self._record(call, "result", data)
         except MesoError as fault:
             call.fault, state = fault, "failed"
         call.change(state)
-
-
-def _asked(call: Call) -> dict[str, Any]:
-    request = call.request
-    return {
-        "summary": _summary(call),
-        "params": _digest(request.params),
-        "background": request.background,
-    }
-
-
-def _summary(call: Call) -> str:
-    """What is asked, for people: safe to print, with anything like a key taken out."""
-    params = call.request.params
-    for key in ("command", "path"):
-        if isinstance(text := params.get(key), str):
-            return safe(redact(text))
-    return safe(redact(json.dumps(params, ensure_ascii=False)))
-
-
-def _decided(judged: Judgement) -> dict[str, Any]:
-    decision = judged.decision
-    telling = [
-        action.model_dump() for action in decision.actions if action.verdict == decision.verdict
-    ]
-    return {
-        "verdict": decision.verdict,
-        "rule": decision.rule,
-        "reason": decision.reason,
-        "actions": telling[:10],
-    }
 
 
 def _denied(reason: str, rule: str, code: str = "policy.denied") -> MesoError:
@@ -210,14 +179,3 @@ def _denied(reason: str, rule: str, code: str = "policy.denied") -> MesoError:
         hint="`meso policy explain` shows the rule; only the operator changes the policy",
         detail={"rule": rule},
     )
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _facts(result: dict[str, Any]) -> dict[str, Any]:
-    names = ("exit_code", "seconds", "path", "size", "sha256", "replacements")
-    facts = {name: result[name] for name in names if name in result}
-    return {k: safe(v) if isinstance(v, str) else v for k, v in facts.items()}

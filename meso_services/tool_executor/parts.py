@@ -22,6 +22,7 @@ from meso_services.tool_executor.policy.judge import Judge
 from meso_services.tool_executor.policy.settings import FILE, Policy
 from meso_services.tool_executor.resident import Helpers
 from meso_services.tool_executor.sandbox import Limits, Sandbox
+from meso_services.tool_executor.security import Security
 from meso_services.tool_executor.settings import Settings
 from meso_services.tool_executor.toolbox import Toolbox
 from meso_services.tool_executor.workspaces import Workspaces
@@ -63,7 +64,11 @@ def assemble(context: Context[Settings]) -> Parts:
     )
     policy = _policy(generation)
     audit.record("policy", data={"generation": context.generation, "rules": len(policy.rules)})
-    engine = Engine(toolbox, Judge(policy), kept.get("approvals", Approvals), audit)
+    security = None
+    if policy.security.model:
+        security = Security(policy.security, paths.socket("api-proxy"))
+    approvals = kept.get("approvals", Approvals)
+    engine = Engine(toolbox, Judge(policy), approvals, audit, security)
     workspaces = Workspaces(paths.workspaces)
     return Parts(engine, kept.get("calls", Calls), workspaces, context.generation)
 

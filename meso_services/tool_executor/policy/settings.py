@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from meso_services.runtime.settings import Model, setting
+from meso_services.runtime.settings import Model, setting, table
 from meso_services.tool_executor.policy.patterns import too_wide
 
 _NAME = r"^[a-z0-9][a-z0-9-]{0,63}$"
@@ -60,6 +60,28 @@ class Rule(Model):
         return paths
 
 
+class SecurityInstance(Model):
+    """`[policy.security]`: a model that looks at what is asked, before an operator comes."""
+
+    model: str = setting(
+        "",
+        max_length=200,
+        description="Model that is asked, by the API proxy's name for it. Empty: none is.",
+        examples=["claude-haiku-4-5"],
+    )
+    may_allow: bool = setting(
+        False,
+        description="Whether its yes counts. Its no always does; otherwise its yes is only shown "
+        "to the operator. A call can hold text that is made to persuade a model.",
+    )
+    seconds: int = setting(
+        30, ge=1, le=600, description="Seconds that it has. Then the operator alone is asked."
+    )
+    instructions: str = setting(
+        "", max_length=8000, description="What the operator tells it, beside its own orders."
+    )
+
+
 class Policy(Model):
     """What agents may do with tools."""
 
@@ -71,6 +93,9 @@ class Policy(Model):
     )
     ask_seconds: int = setting(
         300, ge=1, le=86_400, description="Seconds that an operator has to answer. Then it is no."
+    )
+    security: SecurityInstance = table(
+        SecurityInstance, "The security instance, which looks at what is asked."
     )
     without: tuple[str, ...] = setting(
         (),
