@@ -21,9 +21,27 @@ def _usable_text(text: str) -> str:
     return text
 
 
+# Linux takes no longer word of a command line.
+MOST_COMMAND = (128 << 10) - 1
+
+
+def _usable_command(text: str) -> str:
+    check_json(text)
+    if "\0" in text:
+        raise ValueError("a command holds no NUL character")
+    if len(text.encode()) > MOST_COMMAND:
+        raise ValueError(
+            f"a command has at most {MOST_COMMAND} bytes; write it to a file, and run that"
+        )
+    return text
+
+
 # Relative to the workspace, or absolute below /workspace, as tools see it.
 ToolPath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_usable_path)]
 FileText = Annotated[str, Field(max_length=4 << 20), AfterValidator(_usable_text)]
+ShellText = Annotated[
+    str, Field(min_length=1, max_length=MOST_COMMAND), AfterValidator(_usable_command)
+]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 # A name and perhaps a port: `pkg.test`, `pkg.test:443`.
 HostName = Annotated[
@@ -110,7 +128,7 @@ class EditReply(Message):
 class BashParams(Message):
     """`bash`: a command line, run by bash in the workspace. Nothing is kept but the files."""
 
-    command: str = Field(min_length=1, max_length=200_000)
+    command: ShellText
     stdin: FileText = Field(default="", description="Standard input")
     hosts: tuple[HostName, ...] = Field(
         default=(), max_length=16, description="Hosts to reach; the policy must grant each"

@@ -170,3 +170,30 @@ def _left() -> list[str]:
         if words[:1] == [b"sleep"] and words[1:2] in ([b"300"], [b"200"]):
             found.append(str(one))
     return found
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo a\0b",
+        "echo \ud800",
+        "echo \udc80",
+        "true " + "x" * (128 << 10),
+        "# \U0001f600" * 40_000,
+    ],
+)
+def test_a_command_that_no_program_can_be_given_is_said_to_be_one(desk: Any, command: str) -> None:
+    """As JSON any of these may come; none of them may look like a mistake of the service."""
+    body = json.dumps(desk.body("bash", {"command": command})).encode()
+    with desk.executor.client as client:
+        reply = client.post(
+            "/v1/tools/call", content=body, headers={"content-type": "application/json"}
+        ).json()
+    assert reply["error"]["code"] in ("tools.invalid_params", "request.invalid"), reply
+
+
+def test_a_long_word_keeps_nobody_waiting(desk: Any) -> None:
+    """A hundred kilobytes of letters: judged, redacted for the audit, and run."""
+    reply = desk.bash("printf %s " + "x" * 100_000 + " | wc -c")
+    assert reply["result"]["stdout"] == "100000\n"
+    assert len(json.dumps(desk.records(reply["id"]))) < 20_000
