@@ -19,7 +19,7 @@ from meso_cli.status.model import (
     ThisBoot,
 )
 from meso_cli.status.system import Unit
-from meso_services.boot import notices, probe, records, slots
+from meso_services.boot import client, notices, probe, records, slots
 from meso_services.boot.machine import ON_DEMAND, SERVICES, Machine, first_line
 from meso_services.boot.records import Record
 
@@ -43,6 +43,7 @@ def collect(machine: Machine) -> Status:
         memory=system.memory(machine),
         disk=system.disk(machine),
         locked_days=warnings.locked_days(machine.factory / "manifest.json", time.time()),
+        questions=questions(machine, found),
     )
     healthy = all(service.well for service in found) and not facts.failed_units
     return Status(
@@ -61,6 +62,17 @@ def collect(machine: Machine) -> Status:
         warnings=tuple(warnings.warn(facts)),
         failures=failed,
     )
+
+
+def questions(machine: Machine, found: tuple[Service, ...]) -> int:
+    """How many calls of agents wait for an operator; 0 where nobody can say."""
+    if not any(one.name == "tool-executor" and one.well for one in found):
+        return 0
+    try:
+        _, body = client.get(machine.socket("tool-executor"), "/v1/policy", HEALTH_SECONDS)
+        return int(body["waiting"])
+    except (client.UnreachableError, KeyError, TypeError, ValueError):
+        return 0
 
 
 def failures(machine: Machine) -> tuple[Failure, ...]:

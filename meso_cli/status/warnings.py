@@ -34,12 +34,16 @@ class Facts:
     memory: Space
     disk: Space
     locked_days: float
+    questions: int = 0
 
 
 def warn(facts: Facts) -> Iterator[str]:
     """One sentence or two for each thing that is not as it should be."""
     if facts.degraded:
         yield f"Nothing is kept: {facts.degraded}. State lies in memory until that is repaired."
+    if facts.questions:
+        calls = "A call waits" if facts.questions == 1 else f"{facts.questions} calls wait"
+        yield f"{calls} for an operator's answer: `meso approve`."
     if facts.failed_units:
         yield f"Failed units: {', '.join(facts.failed_units)}. See `systemctl status UNIT`."
     yield from _crashes(facts)

@@ -64,6 +64,7 @@ class PolicyReply(Message):
     unknown: Verdict
     ask_seconds: int
     rules: tuple[RuleInfo, ...]
+    waiting: int = Field(default=0, description="Questions that wait for an operator")
 
 
 class Approval(Message):

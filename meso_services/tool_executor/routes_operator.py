@@ -47,6 +47,7 @@ def _add_policy(app: FastAPI, parts: Parts) -> None:
             unknown=judge.policy.unknown,
             ask_seconds=judge.policy.ask_seconds,
             rules=_rules(judge),
+            waiting=len(parts.engine.approvals.open()),
         )
 
     @app.post("/v1/policy/explain", responses=errors(404))

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
 def strict(service: Any, make_bench: Any) -> Any:
     """A service whose policy asks about `make`, and denies what is below secrets/."""
+    return make_bench(asking(service, seconds=3).start())
+
+
+def asking(service: Any, *, seconds: int) -> Any:
+    """A service that is not started yet, with that policy."""
     executor = service("tool-executor", {}, start=False)
     place = executor.root / "nix/store/test-1/policy"
     place.mkdir(parents=True)
@@ -20,8 +32,8 @@ def strict(service: Any, make_bench: Any) -> Any:
         {"name": "ask-make", "decision": "ask", "commands": ["make *"], "reason": "it builds"},
         {"name": "secrets", "decision": "deny", "paths": ["secrets/**"]},
     ]
-    (place / "tools.json").write_text(json.dumps({"ask_seconds": 3, "rules": rules}))
-    return make_bench(executor.start())
+    (place / "tools.json").write_text(json.dumps({"ask_seconds": seconds, "rules": rules}))
+    return executor
 
 
 def in_background(desk: Any, command: str) -> tuple[str, str]:
@@ -134,3 +146,58 @@ def test_nothing_that_an_agent_writes_changes_the_policy(strict: Any) -> None:
     after = strict.get("/v1/policy")
     assert after == before
     assert strict.bash("rm -rf policy")["error"]["message"].startswith("Denied (destructive)")
+
+
+REVIEW = """
+import pathlib, sys
+from meso_cli.output import Output
+from meso_cli.verbs import approve
+approve.service = lambda name: Connection(name, pathlib.Path(sys.argv[1]))
+from meso_services.contract.client import Connection
+sys.exit(approve.run(approve.Review(), Output(json=False)))
+"""
+
+
+def reviewed(desk: Any, typed: bytes) -> str:
+    """What `meso approve review` shows on a terminal on which this is typed."""
+    ours, theirs = pty.openpty()
+    os.write(ours, typed)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", REVIEW, str(desk.executor.socket.parent)],
+            cwd=REPOSITORY,
+            stdin=theirs,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return (done.stdout + done.stderr).decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "state"),
+    [
+        (b"y\n", "completed"),
+        (b"n\n", "refused"),
+        (b"\n", "refused"),
+        (b"s\n", "waiting"),
+        (b"\x04", "waiting"),
+    ],
+)
+def test_questions_are_answered_one_by_one_on_a_terminal(
+    service: Any, make_bench: Any, typed: bytes, state: str
+) -> None:
+    desk = make_bench(asking(service, seconds=60).start())
+    call, question = in_background(desk, "make x; echo '\x1b[2J'")
+    assert desk.get("/v1/policy")["waiting"] == 1
+    shown = reviewed(desk, typed)
+    assert question in shown and "it builds" in shown
+    assert "\x1b[2J" not in shown
+    if state == "waiting":
+        assert desk.get(f"/v1/calls/{call}")["state"] == "waiting"
+    else:
+        assert ended(desk, call)["state"] == state
+        assert desk.get("/v1/policy")["waiting"] == 0

@@ -153,3 +153,23 @@ def test_unexpected_ends_become_warnings(machine: Machine) -> None:
     put(machine.boot_id, "boot-2")
     assert open_record(machine).previous.outcome is records.Outcome.POWER_LOSS
     assert any("without a shutdown" in warning for warning in collect(machine).warnings)
+
+
+@pytest.mark.parametrize(
+    ("answer", "warned"),
+    [
+        ({"waiting": 1}, "A call waits"),
+        ({"waiting": 3}, "3 calls wait"),
+        ({"waiting": 0}, ""),
+        ({"waiting": "many"}, ""),
+        ({}, ""),
+    ],
+)
+def test_calls_that_wait_for_the_operator_are_shown(
+    machine: Machine, serve: Serve, answer: dict[str, object], warned: str
+) -> None:
+    """The console, the login message and `meso status` all show the warnings."""
+    serve("tool-executor", {**health("ok"), **answer}, 200)
+    said = [text for text in collect(machine).warnings if "meso approve" in text]
+    assert bool(said) == bool(warned)
+    assert all(text.startswith(warned) for text in said)
