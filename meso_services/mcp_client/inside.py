@@ -44,7 +44,7 @@ async def _answer(job: dict[str, Any]) -> dict[str, Any]:
     async with Client(_server(job)) as client:
         offered = await _offered(client)
         if job["tool"] is None:
-            return {"tools": offered}
+            return {"tools": _listed(offered, job["most_answer"])}
         _check(job, offered)
         result = await client.call_tool(job["tool"], job["arguments"])
         return {"result": _bounded(result, job["most"])}
@@ -69,6 +69,13 @@ async def _offered(client: Client) -> list[dict[str, Any]]:
         if (cursor := page.next_cursor) is None:
             return found
     raise RefusedError("mcp.too_many_tools", f"the server offers more than {MOST_TOOLS} tools")
+
+
+def _listed(offered: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    size = len(json.dumps(offered))
+    if size > most:
+        raise RefusedError("mcp.too_large", f"the list of its tools has {size} bytes")
+    return offered
 
 
 def _check(job: dict[str, Any], offered: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from meso_services.contract.tools import ToolInfo
 from meso_services.mcp_client.settings import PinnedTool, Server
-from meso_services.providers import SandboxCommand
+from meso_services.providers import MOST_ANSWER, SandboxCommand
 from meso_services.runtime.errors import MesoError
 
 PREFIX = "mcp__"
@@ -53,6 +53,7 @@ class ExternalTools:
             "pinned": None if tool is None else _pin(tool.description, tool.schema_object()),
             "arguments": params,
             "most": MOST_OUTPUT,
+            "most_answer": MOST_ANSWER,
         }
         return SandboxCommand(
             argv=(sys.executable, "-I", "-m", INSIDE),

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from meso_services.contract.tools import ToolInfo
 
+# Bytes that a command prints at most for an answer that is whole.
+MOST_ANSWER = 4 << 20
+
 
 @dataclass(frozen=True)
 class SandboxCommand:

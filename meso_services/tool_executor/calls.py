@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,8 +15,11 @@ from meso_services.contract import tools as wire
 from meso_services.contract.common import ErrorInfo
 from meso_services.contract.tools_policy import Decision
 from meso_services.runtime.errors import MesoError
+from meso_services.tool_executor.events import Events
 
-_REPLAY_BYTES = 1 << 20
+# What is remembered of all calls that have ended, and how many may be on their way.
+_MOST_REMEMBERED = 64 << 20
+_MOST_RUNNING = 256
 FINAL = frozenset({"completed", "failed", "refused", "cancelled"})
 
 
@@ -40,14 +44,17 @@ class Call:
     result: dict[str, Any] | None = None
     fault: MesoError | None = None
     task: asyncio.Task[None] | None = None
-    _events: list[wire.CallEvent] = field(default_factory=list)
-    _kept: int = 0
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _followers: int = 0
+    _events: Events = field(default_factory=Events)
+    _size: int = 0
 
     @property
     def ended(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def size(self) -> int:
+        """Characters that are remembered of it, about."""
+        return self._size + self._events.size
 
     def reply(self) -> wire.CallReply:
         """The call as it is now."""
@@ -71,55 +78,38 @@ class Call:
 
     def output(self, stream: Any, text: str) -> None:
         """A piece of output. Of a flood, whoever comes late sees only the beginning."""
-        self._kept += len(text)
-        if self._kept <= _REPLAY_BYTES or self._news_wanted:
-            self._say(wire.CallOutput(call_id=self.id, stream=stream, text=text))
-
-    @property
-    def _news_wanted(self) -> bool:
-        return self._followers > 0 and self._kept <= 64 * _REPLAY_BYTES
+        self._events.say(wire.CallOutput(call_id=self.id, stream=stream, text=text))
 
     def change(self, state: wire.CallState, message: str = "") -> None:
         """Another state, said to those who follow."""
         self.state = state
         if self.ended:
             self.ended_at, self.approval = now(), None
-            self._say(wire.CallResult(call=self.reply()))
+            self._size += len(self.request.model_dump_json())
+            self._size += len(json.dumps(self.result)) + len(json.dumps(_detail(self.fault)))
+            self._events.say(wire.CallResult(call=self.reply()))
         else:
-            self._say(
+            self._events.say(
                 wire.CallProgress(
                     call_id=self.id, state=state, message=message, approval=self.approval
                 )
             )
 
-    def _say(self, event: wire.CallEvent) -> None:
-        self._events.append(event)
-        self._news.set()
-        self._news = asyncio.Event()
-
     async def follow(self) -> AsyncIterator[wire.CallEvent]:
         """All events from the beginning, up to the result."""
         yield wire.CallStarted(call_id=self.id)
-        place = 0
-        self._followers += 1
-        try:
-            while True:
-                news = self._news
-                while place < len(self._events):
-                    event = self._events[place]
-                    place += 1
-                    yield event
-                    if event.event == "result":
-                        return
-                await news.wait()
-        finally:
-            self._followers -= 1
+        async for event in self._events.follow():
+            yield event
 
     async def wait(self) -> None:
         """Return when it has ended."""
         if self.task is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(self.task)
+
+
+def _detail(fault: MesoError | None) -> Any:
+    return None if fault is None else fault.detail
 
 
 class Calls:
@@ -143,14 +133,34 @@ class Calls:
         return found
 
     def add(self, call: Call, key: str | None) -> None:
-        """Remember a call; forget the oldest of those that have ended."""
+        """Remember a call; forget the oldest of those that have ended.
+
+        Raises `tools.too_many_calls` when as many as may be are on their way.
+        """
+        ended = [one for one in self._calls.values() if one.ended]
+        if len(self._calls) - len(ended) >= _MOST_RUNNING:
+            raise MesoError(
+                "tools.too_many_calls",
+                f"{_MOST_RUNNING} calls are on their way already",
+                status=503,
+                hint="wait for some of them, or cancel some: `meso tool calls`",
+            )
         self._calls[call.id] = call
         if key:
             self._by_key[call.uid, key] = call
-        ended = [one for one in self._calls.values() if one.ended]
-        for old in ended[: max(0, len(ended) - self._most_ended)]:
+        self._forget(ended)
+
+    def _forget(self, ended: list[Call]) -> None:
+        size = sum(one.size for one in ended)
+        gone = set()
+        for old in ended:
+            if len(ended) - len(gone) <= self._most_ended and size <= _MOST_REMEMBERED:
+                break
+            size -= old.size
+            gone.add(old.id)
             del self._calls[old.id]
-            self._by_key = {k: v for k, v in self._by_key.items() if v is not old}
+        if gone:
+            self._by_key = {k: v for k, v in self._by_key.items() if v.id not in gone}
 
     def get(self, call: str) -> Call:
         """A call by its id. Raises `tools.no_such_call`."""

@@ -108,8 +108,8 @@ async def _made(parts: Parts, request: wire.CallRequest, http: Request, key: str
         return known
     place = await asyncio.to_thread(parts.workspaces.find, request.session, request.branch)
     call = Call(request, uid)
-    call.task = asyncio.create_task(parts.engine.run(call, place))
     parts.calls.add(call, key)
+    call.task = asyncio.create_task(parts.engine.run(call, place))
     return call
 
 

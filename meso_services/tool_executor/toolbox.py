@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from meso_services.contract.tools_params import (
     ReadParams,
     WriteParams,
 )
-from meso_services.providers import Provider, SandboxCommand
+from meso_services.providers import MOST_ANSWER, Provider, SandboxCommand
 from meso_services.runtime.app import invalid_request
 from meso_services.runtime.errors import MesoError
 from meso_services.tool_executor.custom import MOUNT, CustomTool, CustomTools
@@ -39,7 +39,7 @@ _FILE_TOOLS: dict[str, tuple[type[Message], str]] = {
 }
 _BASH = "Run a command line by bash in the workspace's sandbox. Only files are kept."
 # Where pip installs on the image: our own packages and the MCP client.
-_PACKAGES = Path("/usr/local/lib")
+_PACKAGES = ((Path("/usr/local/lib"), "/usr/local/lib"),)
 P = TypeVar("P", bound=Message)
 
 
@@ -72,6 +72,8 @@ class Toolbox:
     network: Network
     providers: Sequence[Provider] = ()
     most_seconds: int = 3600
+    # What a provider's commands see besides, (outside, inside).
+    packages: Sequence[tuple[Path, str]] = _PACKAGES
 
     def info(self) -> ToolsReply:
         """All tools, by name."""
@@ -139,10 +141,15 @@ class Toolbox:
             ran = await self._run(command, place, binds, seconds, on_output)
             return _custom_reply(ran).model_dump(mode="json")
         if job.command is not None and job.provider is not None:
-            binds = ((_PACKAGES, str(_PACKAGES)),) if _PACKAGES.is_dir() else ()
-            ran = await self._run(job.command, place, binds, seconds, on_output)
+            binds = [each for each in self.packages if each[0].exists()]
+            ran = await self._roomy()._run(job.command, place, binds, seconds, on_output)
             return job.provider.result(tool, ran.stdout.text().encode())
         raise RuntimeError(f"a job of {tool} that nothing runs")
+
+    def _roomy(self) -> Toolbox:
+        """For providers: they bound their answers themselves; cut in the middle one is none."""
+        limits = replace(self.sandbox.limits, output=2 * MOST_ANSWER)
+        return replace(self, sandbox=replace(self.sandbox, limits=limits))
 
     async def _run(
         self,

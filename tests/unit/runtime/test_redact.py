@@ -33,8 +33,10 @@ def test_what_looks_like_a_secret_is_masked(text: str, kept: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["x", "0", "-", "token", "token-", "token ", 'token="', "token='\"", "passwd-api-key-"]
-    + ["ey-", "eyJhbGciOiJI.", "bearer ", "-----BEGIN ", "-----BEGIN A ", "sk-", "AKIA", "ghp_"],
+    [
+        *("x", "0", "-", "token", "token-", "token ", 'token="', "token='\"", "passwd-api-key-"),
+        *("ey-", "eyJhbGciOiJI.", "bearer ", "-----BEGIN ", "-----BEGIN A ", "sk-", "AKIA", "ghp_"),
+    ],
 )
 @pytest.mark.parametrize("before", ["", "token", "bearer", "-----BEGIN "])
 def test_a_long_text_is_searched_in_bounded_time(piece: str, before: str) -> None:
