@@ -46,6 +46,7 @@ class Call:
     task: asyncio.Task[None] | None = None
     _events: Events = field(default_factory=Events)
     _size: int = 0
+    key: str = ""
 
     @property
     def ended(self) -> bool:
@@ -118,6 +119,10 @@ class Calls:
     def __init__(self, most_ended: int = 500) -> None:
         self._calls: dict[str, Call] = {}
         self._by_key: dict[tuple[int | None, str], Call] = {}
+        self._running: dict[str, Call] = {}
+        # Those that have ended, the oldest first, and how much is remembered of each.
+        self._ended: dict[str, int] = {}
+        self._remembered = 0
         self._most_ended = most_ended
 
     def known(self, uid: int | None, key: str | None, request: wire.CallRequest) -> Call | None:
@@ -137,30 +142,33 @@ class Calls:
 
         Raises `tools.too_many_calls` when as many as may be are on their way.
         """
-        ended = [one for one in self._calls.values() if one.ended]
-        if len(self._calls) - len(ended) >= _MOST_RUNNING:
+        self._settle()
+        if len(self._running) >= _MOST_RUNNING:
             raise MesoError(
                 "tools.too_many_calls",
                 f"{_MOST_RUNNING} calls are on their way already",
                 status=503,
                 hint="wait for some of them, or cancel some: `meso tool calls`",
             )
-        self._calls[call.id] = call
+        self._calls[call.id] = self._running[call.id] = call
         if key:
+            call.key = key
             self._by_key[call.uid, key] = call
-        self._forget(ended)
 
-    def _forget(self, ended: list[Call]) -> None:
-        size = sum(one.size for one in ended)
-        gone = set()
-        for old in ended:
-            if len(ended) - len(gone) <= self._most_ended and size <= _MOST_REMEMBERED:
-                break
-            size -= old.size
-            gone.add(old.id)
-            del self._calls[old.id]
-        if gone:
-            self._by_key = {k: v for k, v in self._by_key.items() if v.id not in gone}
+    def _settle(self) -> None:
+        """Count those that have ended since, and forget the oldest of them."""
+        for one in [one for one in self._running.values() if one.ended]:
+            del self._running[one.id]
+            self._ended[one.id] = one.size
+            self._remembered += one.size
+        while self._ended and (
+            len(self._ended) > self._most_ended or self._remembered > _MOST_REMEMBERED
+        ):
+            oldest = next(iter(self._ended))
+            self._remembered -= self._ended.pop(oldest)
+            gone = self._calls.pop(oldest)
+            if gone.key:
+                del self._by_key[gone.uid, gone.key]
 
     def get(self, call: str) -> Call:
         """A call by its id. Raises `tools.no_such_call`."""

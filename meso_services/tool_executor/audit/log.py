@@ -46,6 +46,7 @@ class Audit:
         self.problem = ""
         self._flushing: asyncio.Task[None] | None = None
         self._dirty = False
+        self._syncing = asyncio.Lock()
         self._noted_at = 0.0
         try:
             durable.make_directories(directory)
@@ -175,17 +176,23 @@ class Audit:
         with contextlib.suppress(RuntimeError):
             loop = asyncio.get_running_loop()
             if self._flushing is None or self._flushing.done():
-                self._flushing = loop.create_task(self._flush(FLUSH_SECONDS))
+                self._flushing = loop.create_task(self._flush_later())
 
     async def flushed(self) -> None:
         """Return when the disk has every record so far. Raises `storage.*`."""
         seq = self._head.seq
-        while self._dirty and (self._noted is None or self._noted.seq < seq):
-            await self._flush(0)
+        async with self._syncing:
+            # Whoever came first has perhaps brought this record along.
+            if self._noted is None or self._noted.seq < seq:
+                await self._flush()
 
-    async def _flush(self, wait: float) -> None:
-        if wait:
-            await asyncio.sleep(wait)
+    async def _flush_later(self) -> None:
+        await asyncio.sleep(FLUSH_SECONDS)
+        async with self._syncing:
+            if self._dirty:
+                await self._flush()
+
+    async def _flush(self) -> None:
         head, self._dirty = self._head, False
         try:
             await asyncio.to_thread(self._sync, head)

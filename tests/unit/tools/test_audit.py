@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,3 +138,27 @@ def test_waiters_share_a_flush_and_the_head_is_noted(tmp_path: Path) -> None:
 
     asyncio.run(work())
     assert verify(tmp_path).ok
+
+
+def test_nobody_goes_on_while_the_disk_still_works_on_the_record(tmp_path: Path) -> None:
+    """Also not when somebody else's flush has begun with it and has not come to its end."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Audit):
+        def _sync(self, head: Head) -> None:
+            begun.set()
+            assert go_on.wait(30)
+            super()._sync(head)
+
+    async def work() -> None:
+        audit = Slow(tmp_path, 1 << 20, 1 << 30)
+        audit.record("call")
+        await asyncio.to_thread(begun.wait, 30)
+        waiting = asyncio.create_task(audit.flushed())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        go_on.set()
+        await asyncio.wait_for(waiting, 30)
+        audit.close()
+
+    asyncio.run(work())
