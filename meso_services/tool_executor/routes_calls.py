@@ -106,7 +106,8 @@ async def _made(parts: Parts, request: wire.CallRequest, http: Request, key: str
     uid = current_peer(http).uid
     if (known := parts.calls.known(uid, key, request)) is not None:
         return known
-    place = await asyncio.to_thread(parts.workspaces.find, request.session, request.branch)
+    # Two looks at directories that the kernel knows: a thread would take longer.
+    place = parts.workspaces.find(request.session, request.branch)
     call = Call(request, uid)
     parts.calls.add(call, key)
     call.task = asyncio.create_task(parts.engine.run(call, place))
