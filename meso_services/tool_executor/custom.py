@@ -23,12 +23,14 @@ from meso_services.contract.common import Message
 from meso_services.contract.tools import ToolInfo
 from meso_services.contract.tools_params import ToolName
 from meso_services.runtime.errors import MesoError
+from meso_services.tool_executor.patience import patience
 
 SCHEMA, TEST = "schema.json", "test.json"
 MOUNT = "/tool"
 RESERVED = frozenset({"read", "write", "edit", "bash", "custom_tool"})
 _SHEBANG = re.compile(rb"#!\s*(/\S+)(?:[ \t]+([^\n]*))?\n")
 _MAX_SCHEMA = 256 << 10
+_CHECK_SECONDS = 2.0
 
 
 class Expected(Message):
@@ -114,7 +116,17 @@ def check(schema: dict[str, Any], params: dict[str, Any]) -> None:
     # Slow to load, and seldom needed.
     from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    found = sorted(Draft202012Validator(schema).iter_errors(params), key=lambda e: e.json_path)
+    try:
+        with patience(_CHECK_SECONDS):
+            validator = Draft202012Validator(schema)
+            found = sorted(validator.iter_errors(params), key=lambda e: e.json_path)
+    except TimeoutError:
+        raise MesoError(
+            "tools.invalid_params",
+            f"comparing the parameters with the schema took more than {_CHECK_SECONDS:g} s",
+            status=422,
+            hint="an expression in the tool's schema.json may try for ever: `(a+)+` and the like",
+        ) from None
     if found:
         problems = [{"path": e.json_path, "message": e.message[:500]} for e in found[:20]]
         raise MesoError(
@@ -170,13 +182,20 @@ def _schema(folder: Path) -> dict[str, Any]:
         raise FolderError(f'{SCHEMA}: must be the schema of an object, "type": "object"')
     if not str(raw.get("description", "")).strip():
         raise FolderError(f"{SCHEMA}: needs a `description`; the model chooses tools by it")
-    if any(not str(each).startswith("#") for each in _references(raw)):
+    if not _stays(raw):
         raise FolderError(f"{SCHEMA}: a $ref must stay in the file")
     try:
         Draft202012Validator.check_schema(raw)
     except SchemaError as error:
         raise FolderError(f"{SCHEMA}: {error.json_path}: {error.message[:200]}") from None
     return raw
+
+
+def _stays(schema: Any) -> bool:
+    try:
+        return all(str(each).startswith("#") for each in _references(schema))
+    except RecursionError:
+        raise FolderError(f"{SCHEMA}: it is nested too deeply") from None
 
 
 def _references(value: Any) -> Iterator[Any]:
@@ -213,5 +232,7 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise FolderError(f"{path.name}: {error.strerror}") from None
+    except RecursionError:
+        raise FolderError(f"{path.name}: it is nested too deeply") from None
     except ValueError as error:
         raise FolderError(f"{path.name}: {error}") from None

@@ -19,16 +19,25 @@ async def run_case(tool: CustomTool, case: Case, place: Path) -> str:
 
     Raises `tools.sandbox_unavailable`.
     """
-    for name, content in case.files.items():
-        file = place / name
-        if not file.resolve().is_relative_to(place.resolve()):
-            return f"the file {name!r} is outside of the workspace"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+    if wrong := _written(case, place):
+        return wrong
     sandbox = Sandbox(_LIMITS, None, asyncio.Semaphore(1))
     walls = Walls(place, writable=True, full=True, binds=((tool.folder, MOUNT),))
     program = Program(tool.argv, json.dumps(case.params).encode(), _LIMITS.seconds)
     return _judged(await run(sandbox, walls, program, lambda *_: None), case)
+
+
+def _written(case: Case, place: Path) -> str:
+    for name, content in case.files.items():
+        file = place / name
+        if not file.resolve().is_relative_to(place.resolve()):
+            return f"the file {name!r} is outside of the workspace"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        except OSError as error:
+            return f"the file {name!r} cannot be made: {error.strerror}"
+    return ""
 
 
 def _judged(ran: Ran, case: Case) -> str:
