@@ -6,6 +6,7 @@ A shared machine sleeps (QEMU stops its processors) while another one runs.
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -141,6 +142,15 @@ class LabMachine:
         self._power.close()
         self._volatile = None
         return loss
+
+    def crash_state(self, to: Path, keep: float = 0.0, seed: int = 0) -> Loss:
+        """Write into `to` the state partition as a cut now would leave it; see `kill`. The
+        machine, made with `power_cut`, goes on."""
+        if self._volatile is None:
+            raise RuntimeError("the machine is off, or its disk keeps everything")
+        image = json.loads((self.plan.image / "image.json").read_text(encoding="utf-8"))
+        (start,) = [p["offset"] for p in image["partitions"] if p["label"] == "meso-state"]
+        return self._volatile.copy(to, start, keep, seed)
 
     def renew(self) -> None:
         """Back to the image, as if it had never been on. It must be off."""
