@@ -194,6 +194,21 @@ class LabMachine:
                 raise self.guest.late("it did not restart as it should", 2 * LOGIN_SECONDS)
             time.sleep(2)
 
+    def off_at_restart(self) -> None:
+        """The next restart leaves the machine off, so that its disk can be looked at."""
+        with self.guest.qmp() as qmp:
+            qmp.execute("set-action", reboot="shutdown")
+
+    def wait_until_off(self, seconds: float) -> None:
+        """Wait until the machine is off by itself. Raises HostError."""
+        end = time.monotonic() + seconds
+        while self.files.running() is not None:
+            if time.monotonic() > end:
+                raise self.guest.late("it was not off", seconds)
+            self.guest.reap()
+            time.sleep(0.2)
+        keys.forget_connections(self.files)
+
     def _boot_id(self) -> str:
         try:
             return self.run("cat /proc/sys/kernel/random/boot_id", timeout=60).stdout

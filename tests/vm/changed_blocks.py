@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 from meso_host.vm.lab import LabMachine
+from meso_services.runtime import process
 
 # A program that nothing runs at boot: a changed block in it is found when it is read.
 VICTIM = "/usr/bin/busybox"
@@ -32,20 +34,19 @@ def change(machine: LabMachine) -> None:
         disk.write(bytes([byte ^ 1]))
 
 
-def blank_state(machine: LabMachine) -> int:
-    """Zero the state partition of a machine that is off; where it begins, in bytes."""
-    start = _offset(machine, "meso-state")
-    _blank(machine.disk, start)
-    return start
+def read_result(disk: Path, start: int) -> str:
+    """What READ left on the state partition that begins at the byte `start`; the machine is off."""
+    argv = ["debugfs", "-R", "cat /read", f"{disk}?offset={start}"]
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    return process.run(argv, check=False, env={"PATH": path}).stdout
 
 
-def _offset(machine: LabMachine, label: str) -> int:
-    image = json.loads((machine.plan.image / "image.json").read_text())
-    (offset,) = [p["offset"] for p in image["partitions"] if p["label"].endswith(label)]
-    return int(offset)
+def state(machine: LabMachine) -> int:
+    """Where the state partition begins, in bytes."""
+    return _offset(machine, "meso-state")
 
 
-def _blank(disk: Path, start: int) -> None:
+def blank(disk: Path, start: int) -> None:
     """Zero everything from `start` on, but for the partition table's copy at the end."""
     size = disk.stat().st_size
     with disk.open("r+b") as file:
@@ -55,3 +56,9 @@ def _blank(disk: Path, start: int) -> None:
         file.truncate(size)
         file.seek(size - TABLE)
         file.write(table)
+
+
+def _offset(machine: LabMachine, label: str) -> int:
+    image = json.loads((machine.plan.image / "image.json").read_text())
+    (offset,) = [p["offset"] for p in image["partitions"] if p["label"].endswith(label)]
+    return int(offset)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from meso_host.vm.lab import LOGIN_SECONDS, LabMachine
+from meso_host.vm.lab import LabMachine
 from meso_services.boot.machine import ON_DEMAND, SERVICES
 from meso_services.config.load import load
 from meso_services.contract.identity_hash import read_genome_directory
@@ -37,35 +37,21 @@ def where_state_lies(machine: LabMachine) -> str:
 
 
 @pytest.mark.machine(disk_bus="nvme", nic="e1000e")
-def test_it_boots_from_nvme_and_refuses_a_block_changed_on_the_disk(
-    fresh_machine: LabMachine,
-) -> None:
-    """With an Intel card and no virtio. The machine restarts rather than work with data that
-    nobody signed for."""
+def test_it_boots_from_nvme_and_works_with_no_broken_block(fresh_machine: LabMachine) -> None:
+    """With an Intel card and no virtio. A block that was changed on the disk restarts it:
+    better than to work with data that nobody signed for. A state beyond repair is not
+    formatted behind the operator's back: the machine is reachable, and says so."""
     assert_healthy(fresh_machine)
     assert "/dev/nvme0n1p" in where_state_lies(fresh_machine)
     assert_no_virtio(fresh_machine)
     changed_blocks.change(fresh_machine)
+    fresh_machine.off_at_restart()
     fresh_machine.run(changed_blocks.READ)
-    fresh_machine.wait_for_console("is corrupted", 120)
-    fresh_machine.guest.wait_for_login(LOGIN_SECONDS, user="root")
-    read = fresh_machine.run("cat /state/read")
-    assert read.status in (0, 1)  # 1: not even the empty file outlived the restart
-    assert read.stdout == ""
-
-
-@pytest.mark.machine(disk_bus="ahci", nic="e1000e")
-def test_it_boots_from_a_sata_disk_and_does_not_format_a_broken_state(
-    fresh_machine: LabMachine,
-) -> None:
-    """A file system beyond repair is not formatted behind the operator's back: the machine is
-    reachable, and says so."""
-    assert_healthy(fresh_machine)
-    assert "/dev/sda" in where_state_lies(fresh_machine)
-    assert "ahci" in fresh_machine.run("readlink -f /sys/block/sda/device/../../..; lsmod").stdout
-    assert_no_virtio(fresh_machine)
-    fresh_machine.power_off()
-    start = changed_blocks.blank_state(fresh_machine)
+    fresh_machine.wait_until_off(120)
+    assert "is corrupted" in fresh_machine.console()
+    start = changed_blocks.state(fresh_machine)
+    assert changed_blocks.read_result(fresh_machine.disk, start) == ""
+    changed_blocks.blank(fresh_machine.disk, start)
     # Its host key was part of the state: the machine has a new one, which a client would refuse.
     fresh_machine.files.known_hosts.unlink()
     fresh_machine.start()
@@ -76,6 +62,14 @@ def test_it_boots_from_a_sata_disk_and_does_not_format_a_broken_state(
     with fresh_machine.disk.open("rb") as disk:
         disk.seek(start)
         assert disk.read(1 << 20) == bytes(1 << 20)
+
+
+@pytest.mark.machine(disk_bus="ahci", nic="e1000e")
+def test_it_boots_from_a_sata_disk(fresh_machine: LabMachine) -> None:
+    assert_healthy(fresh_machine)
+    assert "/dev/sda" in where_state_lies(fresh_machine)
+    assert "ahci" in fresh_machine.run("readlink -f /sys/block/sda/device/../../..; lsmod").stdout
+    assert_no_virtio(fresh_machine)
 
 
 @pytest.mark.machine(disk_bus="usb", nic="e1000e", plugged=False)
