@@ -43,12 +43,21 @@ def refusal(machine: LabMachine, *words: str) -> str:
     return result.stderr
 
 
+@pytest.fixture(scope="module")
+def known_workspaces() -> dict[str, str]:
+    """Machine → the workspace that these tests share on it."""
+    return {}
+
+
 @pytest.fixture
-def workspace(machine: LabMachine) -> str:
-    """A session with a workspace; its id."""
-    session: str = meso(machine, "session", "create", "--name", "tools")["id"]
-    meso(machine, "tool", "workspace", session)
-    return session
+def workspace(machine: LabMachine, known_workspaces: dict[str, str]) -> str:
+    """A session with a workspace, for all of these tests; its id."""
+    boot = machine.run("cat /proc/sys/kernel/random/boot_id", check=True).stdout
+    if boot not in known_workspaces:
+        session: str = meso(machine, "session", "create", "--name", "tools")["id"]
+        meso(machine, "tool", "workspace", session)
+        known_workspaces[boot] = session
+    return known_workspaces[boot]
 
 
 def test_a_session_is_created_and_appended_to(machine: LabMachine) -> None:
