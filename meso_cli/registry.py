@@ -164,7 +164,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("mcp", "the appliance for MCP clients", Where.APPLIANCE, "meso_cli.verbs.mcp"),
     Verb("tool", "the sandboxed tools, by hand", Where.BOTH, "meso_cli.verbs.tool", ("runtime",)),
     Verb("policy", "what agents may do with tools", Where.APPLIANCE, "meso_cli.verbs.policy"),
-    Verb("approve", "answer what agents ask", Where.APPLIANCE, "meso_cli.verbs.approve"),
+    Verb("approve", "answer what agents ask", Where.APPLIANCE, "meso_cli.verbs.approve", asks=True),
     Verb("audit", "what the tools did", Where.APPLIANCE, "meso_cli.verbs.audit"),
     Verb(
         "fetch",

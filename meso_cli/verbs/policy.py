@@ -126,6 +126,9 @@ def _rules(found: PolicyReply) -> str:
     ]
     rest = f"\nother tools: {found.default}   not understood: {found.unknown}   "
     rest += f"answer within {found.ask_seconds} s   generation {found.generation}"
+    if found.security_model:
+        may = "may refuse and allow" if found.security_may_allow else "may refuse"
+        rest += f"\nsecurity instance: {printable(found.security_model)}, {may}"
     return table(rows, ("RULE", "DECISION", "FROM", "ABOUT")) + rest
 
 
@@ -136,4 +139,6 @@ def _explained(said: ExplainReply) -> str:
     head = f"{decision.verdict}: {printable(decision.reason)} (rule {decision.rule})"
     rows = [f"  {a.verdict:5}  {a.kind:7}  {printable(a.text)}  ({a.rule})"
             for a in decision.actions]  # fmt: skip
+    if decision.omitted_actions:
+        rows.append(f"  and {decision.omitted_actions} more")
     return "\n".join([head, *rows])

@@ -64,6 +64,8 @@ class PolicyReply(Message):
     unknown: Verdict
     ask_seconds: int
     rules: tuple[RuleInfo, ...]
+    security_model: str = Field(default="", description="The security instance; empty: none")
+    security_may_allow: bool = False
     waiting: int = Field(default=0, description="Questions that wait for an operator")
 
 

@@ -47,6 +47,8 @@ def _add_policy(app: FastAPI, parts: Parts) -> None:
             unknown=judge.policy.unknown,
             ask_seconds=judge.policy.ask_seconds,
             rules=_rules(judge),
+            security_model=judge.policy.security.model,
+            security_may_allow=judge.policy.security.may_allow,
             waiting=len(parts.engine.approvals.open()),
         )
 

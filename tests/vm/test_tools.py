@@ -82,3 +82,33 @@ def test_only_operators_answer_and_read_the_audit(machine: LabMachine) -> None:
         f"python3 -I -c {shlex.quote(client)}"
     )
     assert tried.stdout.split() == ["403", "403", "403"]
+
+
+SERVER = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("echo")
+@server.tool(description="Say it again.")
+def again(text: str) -> str:
+    return text
+server.run("stdio")
+"""
+
+
+def test_an_external_mcp_server_starts_with_what_a_sandbox_shows_of_the_image(
+    machine: LabMachine, tmp_path: Path
+) -> None:
+    """The client, the official package and the server, from the parts of /usr that a call sees."""
+    (tmp_path / "server.py").write_text(SERVER)
+    server = put(machine, tmp_path / "server.py")
+    job = {"command": ["/usr/bin/python3", "-I", server], "url": None, "tool": None}
+    job |= {"pinned": None, "arguments": {}, "most": 1000, "most_answer": 100_000}
+    shown = ("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local/lib", server)
+    binds = " ".join(f"--ro-bind-try {path} {path}" for path in shown)
+    said = machine.run(
+        f"printf %s {shlex.quote(json.dumps(job))} | bwrap --unshare-all --clearenv "
+        f"--symlink usr/lib /lib --symlink usr/lib64 /lib64 {binds} --proc /proc --dev /dev "
+        "/usr/bin/python3 -I -m meso_services.mcp_client.inside",
+        user="operator",
+        check=True,
+    )
+    assert [tool["name"] for tool in json.loads(said.stdout)["tools"]] == ["again"]
