@@ -65,6 +65,8 @@ def _files(executor: ToolExecutor, place: Path) -> Iterator[Record]:
     (place / "f").write_text(text)
     _call(executor, "read", path="f")
     goal = Against("bound", "goal", 2)
+    asked = _timed(lambda: executor.calls("nobody"), FILES)
+    yield Record("beside: a request that does nothing, median", 1000 * _at(asked, 0.5), "ms")
     read = _timed(lambda: _call(executor, "read", path="f"), FILES)
     yield Record("read of 200 lines, median", 1000 * _at(read, 0.5), "ms", goal)
     yield Record("read of 200 lines, 99th percentile", 1000 * _at(read, 0.99), "ms")
