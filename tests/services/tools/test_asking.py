@@ -15,12 +15,20 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+# A bound against hanging, not a measure.
+PATIENCE = 90
 
 
 @pytest.fixture
 def strict(service: Any, make_bench: Any) -> Any:
     """A service whose policy asks about `make`, and denies what is below secrets/."""
-    return make_bench(asking(service, seconds=3).start())
+    return make_bench(asking(service, seconds=600).start())
+
+
+@pytest.fixture
+def impatient(service: Any, make_bench: Any) -> Any:
+    """The same, with little time for an answer."""
+    return make_bench(asking(service, seconds=2).start())
 
 
 def asking(service: Any, *, seconds: int) -> Any:
@@ -40,7 +48,7 @@ def in_background(desk: Any, command: str) -> tuple[str, str]:
     """A call that waits: its id and its question's."""
     body = desk.body("bash", {"command": command}, background=True)
     call = desk.post("/v1/tools/call", body).json()["id"]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not (waiting := desk.get("/v1/approvals")["approvals"]):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -48,7 +56,7 @@ def in_background(desk: Any, command: str) -> tuple[str, str]:
 
 
 def ended(desk: Any, call: str) -> Any:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not (reply := desk.get(f"/v1/calls/{call}"))["ended_at"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -68,10 +76,10 @@ def test_a_call_waits_for_the_operator_and_runs_when_allowed(strict: Any) -> Non
     assert again["error"]["code"] == "approval.not_found"
 
 
-def test_no_answer_is_no(strict: Any) -> None:
+def test_no_answer_is_no(impatient: Any) -> None:
     began = time.monotonic()
-    reply = strict.bash("make x")
-    assert 2 < time.monotonic() - began < 8
+    reply = impatient.bash("make x")
+    assert 1 < time.monotonic() - began < PATIENCE
     assert (reply["state"], reply["error"]["code"]) == ("refused", "policy.not_approved")
 
 
@@ -80,7 +88,8 @@ def test_an_answer_for_the_session_holds_for_the_same_call_only(strict: Any) -> 
     strict.post(f"/v1/approvals/{question}", {"decision": "allow", "scope": "session"})
     ended(strict, call)
     assert strict.bash("make x")["state"] == "completed"
-    assert strict.bash("make y")["state"] == "refused"
+    other, _ = in_background(strict, "make y")
+    assert strict.get(f"/v1/calls/{other}")["state"] == "waiting"
 
 
 def test_denied_paths_are_denied_by_whatever_name(strict: Any) -> None:
@@ -168,7 +177,7 @@ def reviewed(desk: Any, typed: bytes) -> str:
             cwd=REPOSITORY,
             stdin=theirs,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=True,
         )
     finally:
@@ -190,7 +199,7 @@ def reviewed(desk: Any, typed: bytes) -> str:
 def test_questions_are_answered_one_by_one_on_a_terminal(
     service: Any, make_bench: Any, typed: bytes, state: str
 ) -> None:
-    desk = make_bench(asking(service, seconds=60).start())
+    desk = make_bench(asking(service, seconds=600).start())
     call, question = in_background(desk, "make x; echo '\x1b[2J'")
     assert desk.get("/v1/policy")["waiting"] == 1
     shown = reviewed(desk, typed)

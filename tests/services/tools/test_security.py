@@ -28,7 +28,7 @@ class Judge:
         self.shown.append({"system": system, "user": user})
         command = json.loads(user)["params"]["command"]
         if "slow" in command:
-            time.sleep(3)
+            time.sleep(5)
         said = {"decision": "operator", "reason": "\x1b[2Jnot sure"}
         if "test" in command:
             said = {"decision": "allow", "reason": "it only tests"}
@@ -73,7 +73,7 @@ def judge() -> Iterator[Judge]:
 def guarded(service: Any, make_bench: Any, judge: Judge) -> Any:
     """A function that starts an executor with these settings of the security instance."""
 
-    def start(*, proxy: bool = True, ask_seconds: int = 60, **security: Any) -> Any:
+    def start(*, proxy: bool = True, ask_seconds: int = 600, **security: Any) -> Any:
         executor = service("tool-executor", {}, start=False)
         if proxy:
             url = f"http://127.0.0.1:{judge.port}"
@@ -94,7 +94,7 @@ def waiting(desk: Any, command: str) -> tuple[str, dict[str, Any]]:
     """A call in the background whose question has got its advice."""
     body = desk.body("bash", {"command": command}, background=True)
     call = desk.post("/v1/tools/call", body).json()["id"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90  # a bound against hanging
     while True:
         found = [one for one in desk.get("/v1/approvals")["approvals"] if one["call_id"] == call]
         if found and found[0]["advice"]:
@@ -144,7 +144,7 @@ def test_its_yes_counts_where_the_operator_says_so(guarded: Any) -> None:
 def test_without_a_clear_answer_the_operator_decides(
     guarded: Any, command: str, advice: str
 ) -> None:
-    desk = guarded(may_allow=True, seconds=1)
+    desk = guarded(may_allow=True, seconds=1 if "slow" in command else 90)
     _, question = waiting(desk, command)
     assert question["advice"].startswith(advice)
     assert desk.post(f"/v1/approvals/{question['id']}", {"decision": "deny"}).status_code == 200

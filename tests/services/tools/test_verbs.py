@@ -15,7 +15,7 @@ from meso_cli.__main__ import main
 from meso_services.contract.client import Connection
 
 POLICY = {
-    "ask_seconds": 60,
+    "ask_seconds": 600,
     "security": {"model": "judge"},
     "rules": [{"name": "builds", "decision": "ask", "commands": ["make *"], "reason": "it builds"}],
 }
