@@ -26,6 +26,7 @@ from meso_services.mind import lines, registry, session, vectors
 from meso_services.mind.clustering import Change, Clusters, Floats
 from meso_services.mind.session import SessionFile
 from meso_services.runtime import durable
+from meso_services.runtime.blas import one_thread
 from meso_services.runtime.errors import MesoError, storage_error
 
 
@@ -78,7 +79,7 @@ class Mind:
     cluster_of: dict[int, int]
     registry_at: int = 0
     messages_size: int = -1
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(5))
 
     def minds(self) -> dict[str, str]:
         """Names of all minds of the session and their models, mind_0 first."""
@@ -123,6 +124,7 @@ def _locked(directory: Path, *, wait: bool) -> Iterator[None]:
 
 def open_mind(directory: Path) -> Mind:
     """Read the pools. Raises `mind.not_found` and `mind.damaged`."""
+    one_thread()
     try:
         head = session.read_head(directory)
         return _read(directory, head)
@@ -320,9 +322,8 @@ def commit(
         reread = refresh(mind)
         if mind.iteration != number - 1:
             raise MesoError("mind.busy", "another process ran an iteration meanwhile", status=409)
-        _write(mind, made, number)
+        _write(mind, made, number, session.action("iteration", audit, mind.iteration))
         also(number)
-        log(mind, "iteration", audit)
         session.write_head(mind.directory, SessionFile(iteration=number, config=mind.config))
         if reread:
             # Somebody set something meanwhile: the clusters in memory are those of before.
@@ -334,7 +335,7 @@ def commit(
             mind.registry_at = number
 
 
-def _write(mind: Mind, made: Made, number: int) -> None:
+def _write(mind: Mind, made: Made, number: int, audit: dict[str, Any]) -> None:
     """Append to all files at once, so that the disk flushes them together."""
     top = mind.directory
     joined = [
@@ -352,6 +353,7 @@ def _write(mind: Mind, made: Made, number: int) -> None:
         vectors.NAME: data,
         session.MESSAGES: lines.encode(messages),
         session.ASSIGNMENTS: lines.encode(joined),
+        session.INTERVENTIONS: lines.encode([audit]),
     }
     waiting = [
         mind._pool.submit(durable.append, top / name, piece)
