@@ -60,6 +60,12 @@ class MindConfig(Message):
     presence: Literal["absent", "reviewing", "engaged"] | None = Field(
         default=None, description="The user's presence, as the mind is told"
     )
+    split_below: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Split a cluster whose coherence falls below this; without it none is split",
+    )
     auditors: tuple[str, ...] = Field(
         default=(), max_length=16, description="Programs or `module:function` around an iteration"
     )
@@ -70,7 +76,7 @@ class MindConfig(Message):
         return self.model_dump(mode="json", exclude=set(EXTRA) - extra)
 
 
-EXTRA = ("minds", "seed", "drafts", "presence", "auditors")
+EXTRA = ("minds", "seed", "drafts", "presence", "split_below", "auditors")
 
 
 def _default(key: str) -> Any:

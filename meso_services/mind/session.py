@@ -198,7 +198,7 @@ def _clusters(directory: Path, iteration: int) -> int:
         return 0
     # Cluster numbers are given in order, so the newest new one is the highest.
     for line in lines.newest(directory, ASSIGNMENTS, iteration):
-        if line.get("by") == "hdbscan":
+        if line.get("by") in ("hdbscan", "split"):
             return int(line["cluster"]) + 1
     return 0
 

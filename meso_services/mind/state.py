@@ -22,7 +22,7 @@ import numpy as np
 
 from meso_services.contract.mind import MindConfig
 from meso_services.files.strict_yaml import DocumentError
-from meso_services.mind import lines, registry, session, vectors
+from meso_services.mind import lines, registry, session, splitting, vectors
 from meso_services.mind.clustering import Change, Clusters, Floats
 from meso_services.mind.session import SessionFile
 from meso_services.runtime import durable
@@ -79,6 +79,7 @@ class Mind:
     cluster_of: dict[int, int]
     registry_at: int = 0
     messages_size: int = -1
+    assignments_size: int = -1
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(5))
 
     def minds(self) -> dict[str, str]:
@@ -156,6 +157,7 @@ def _read(directory: Path, head: SessionFile) -> Mind:
         _assigned(directory, iteration, set(ids)),
         since,
     )
+    mind.assignments_size = _length(mind, session.ASSIGNMENTS)
     _read_messages(mind)
     return mind
 
@@ -165,12 +167,14 @@ def _assigned(directory: Path, iteration: int, ids: set[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     if not ids:
         return found
+    oldest = min(ids)
     for line in lines.newest(directory, session.ASSIGNMENTS, iteration):
         # A thought cannot have been assigned before it was made.
-        if int(line.get("newest") or line["thought"]) < min(ids):
+        if int(line.get("newest") or line["thought"]) < oldest:
             break
         if line["thought"] in ids:
-            found[int(line["thought"])] = int(line["cluster"])
+            # Newest first: where a split has put it.
+            found.setdefault(int(line["thought"]), int(line["cluster"]))
     return found
 
 
@@ -189,9 +193,9 @@ def _read_messages(mind: Mind) -> None:
     mind.messages_size = length
 
 
-def _length(mind: Mind) -> int:
+def _length(mind: Mind, name: str = session.MESSAGES) -> int:
     try:
-        return (mind.directory / session.MESSAGES).stat().st_size
+        return (mind.directory / name).stat().st_size
     except OSError:
         return -2  # reading it says what is wrong
 
@@ -216,6 +220,37 @@ def _message(line: dict[str, Any]) -> MessageKept:
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise DocumentError(session.MESSAGES, "", f"a line lacks {problem}") from None
+
+
+def members(mind: Mind, cluster: int) -> tuple[list[int], Floats]:
+    """A cluster's thoughts, oldest first, and their unit vectors row by row."""
+    ids = list(registry.members(mind.directory, mind.iteration, cluster))
+    return ids, vectors.rows(mind.directory, mind.config.embedding_dim, ids)
+
+
+def split(mind: Mind, cluster: int) -> list[Change]:
+    """Divide a cluster by hand, durably; no changes where it is of one piece. Raises `mind.busy`
+    while iterations run, and `storage.*`.
+    """
+    with running(mind.directory), writing(mind):
+        refresh(mind)
+        before = mind.clusters.count
+        least = mind.config.min_cluster_size
+        found = splitting.split(mind.clusters, cluster, lambda n: members(mind, n), least)
+        if not found:
+            return []
+        try:
+            top, newest = mind.directory, {"newest": mind.made - 1}
+            moved = [{**line, **newest} for line in registry.encode(found, mind.iteration)]
+            # The registry of this iteration does not know of it. The lines come whole or not.
+            durable.remove(top / registry.NAME)
+            kept = (top / session.ASSIGNMENTS).read_bytes()
+            durable.write(top / session.ASSIGNMENTS, kept + lines.encode(moved))
+            made = list(range(before, mind.clusters.count))
+            log(mind, "split", {"cluster": cluster, "moved": len(found), "new_clusters": made})
+        finally:
+            reload(mind)
+        return found
 
 
 def say(mind: Mind, source: str, to: str, text: str) -> int:
@@ -250,7 +285,8 @@ def log(mind: Mind, kind: str, content: dict[str, Any]) -> None:
 def refresh(mind: Mind) -> bool:
     """Take in what another process has said or set meanwhile; True if everything was read."""
     head = session.read_head(mind.directory)
-    if (head.iteration, head.config) != (mind.iteration, mind.config):
+    split = _length(mind, session.ASSIGNMENTS) != mind.assignments_size
+    if split or (head.iteration, head.config) != (mind.iteration, mind.config):
         reload(mind)
         return True
     _read_messages(mind)
@@ -378,6 +414,7 @@ def _advance(mind: Mind, made: Made, number: int) -> None:
     mind.cluster_of = {k: v for k, v in mind.cluster_of.items() if k in kept}
     mind.made += len(fresh)
     mind.iteration = number
+    mind.assignments_size = _length(mind, session.ASSIGNMENTS)
     _read_new_messages(mind, made, number)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from meso_services.mind import drafts, lines, session, vectors
+from meso_services.mind import drafts, lines, registry, session, vectors
 from meso_services.mind.state import Mind
 from meso_services.runtime.errors import MesoError
 
@@ -73,8 +73,7 @@ def members(mind: Mind, name: str) -> list[dict[str, Any]]:
             hint="`mind cluster status` lists them",
         )
     directory, wanted = mind.directory, int(number)
-    joined = lines.read(directory, session.ASSIGNMENTS, mind.iteration)
-    ids = {line["thought"]: line for line in joined if line["cluster"] == wanted}
+    ids = registry.members(directory, mind.iteration, wanted)
     unit = mind.clusters.units[wanted]
     held = vectors.rows(directory, mind.config.embedding_dim, list(ids))
     distance = dict(zip(ids, (1 - held @ unit).tolist(), strict=True))

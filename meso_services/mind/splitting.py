@@ -1,0 +1,109 @@
+"""Splitting a cluster that falls apart.
+
+Its members are clustered anew, by themselves. Where they form several groups, the largest keeps
+the cluster's number and the others become new clusters; members between the groups go to the
+nearest one. Nobody becomes noise, and nobody moves to a cluster that was there before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from meso_services.mind.clustering import (
+    MOST_NOISE,
+    Change,
+    Clusters,
+    Doubles,
+    Floats,
+    separate,
+)
+
+# While a cluster grows it is looked at again after each such part of its size.
+GROWTH = 1.25
+Members = Callable[[int], tuple[Sequence[int], Floats]]
+
+
+def due(clusters: Clusters, changes: Sequence[Change], below: float, min_size: int) -> list[int]:
+    """Clusters that these changes made less coherent than `below`, and that are to be looked at.
+
+    Whether it is a cluster's turn follows from its sizes alone, so that a session that was closed
+    in between goes on as one that was not.
+    """
+    joined: dict[int, int] = {}
+    for change in changes:
+        if change.by == "centroid":
+            joined[change.cluster] = joined.get(change.cluster, 0) + 1
+    coherence = clusters.coherence()
+    return [
+        number
+        for number, count in sorted(joined.items())
+        if clusters.sizes[number] >= 2 * min_size
+        and coherence[number] < below
+        and _step(int(clusters.sizes[number])) > _step(int(clusters.sizes[number]) - count)
+    ]
+
+
+def split(
+    clusters: Clusters, number: int, members: Members, min_size: int, *, change: bool = True
+) -> list[Change]:
+    """Divide a cluster; no changes where its members form no groups. `members` gives the numbers
+    and unit vectors of a cluster's thoughts, oldest first. Without `change` it only says what
+    would be done.
+    """
+    thoughts, vectors = members(number)
+    groups = separate(vectors[-MOST_NOISE:], min_size)
+    if len(groups) < 2:
+        return []
+    groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
+    # Older members than HDBSCAN was given, and those that it called noise, go to the nearest.
+    skipped = max(0, len(vectors) - MOST_NOISE)
+    middles = np.stack([vectors[rows + skipped].astype(np.float64).sum(axis=0) for rows in groups])
+    middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
+    where = (vectors.astype(np.float64) @ middles.T).argmax(axis=1)
+    for group, rows in enumerate(groups):
+        where[rows + skipped] = group
+    return _moved(clusters, number, thoughts, vectors, where, middles, change=change)
+
+
+def _moved(
+    clusters: Clusters,
+    number: int,
+    thoughts: Sequence[int],
+    vectors: Floats,
+    where: Sequence[int],
+    middles: Doubles,
+    *,
+    change: bool,
+) -> list[Change]:
+    changes, first = [], clusters.count
+    labels = np.asarray(where)
+    for group in range(1, len(middles)):
+        for row in np.flatnonzero(labels == group).tolist():
+            far = 1 - float(vectors[row] @ middles[group])
+            changes.append(Change(thoughts[row], first + group - 1, "split", far, number))
+    if change:
+        by_thought = {thought: row for row, thought in enumerate(thoughts)}
+        rows = [by_thought[one.thought] for one in changes]
+        apply(clusters, changes, vectors[rows])
+    return changes
+
+
+def apply(clusters: Clusters, changes: Sequence[Change], vectors: Floats) -> None:
+    """Carry changes out, each thought's vector a row; one that moves leaves its old cluster."""
+    numbers, signs, rows = [], [], []
+    for row, one in enumerate(changes):
+        if one.left is not None:
+            numbers.append(one.left)
+            signs.append(-1)
+            rows.append(row)
+        numbers.append(one.cluster)
+        signs.append(1)
+        rows.append(row)
+    clusters.add(numbers, vectors[rows], signs)
+
+
+def _step(size: int) -> int:
+    return math.floor(math.log(max(1, size), GROWTH) + 1e-9)
