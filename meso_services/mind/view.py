@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from meso_services.mind import drafts, lines, registry, session, vectors
+from meso_services.mind import drafts, lines, registry, session, splitting, state, vectors
+from meso_services.mind.clustering import Change
 from meso_services.mind.state import Mind
 from meso_services.runtime.errors import MesoError
 
@@ -64,15 +65,7 @@ def members(mind: Mind, name: str) -> list[dict[str, Any]]:
 
     Raises `mind.no_such_cluster`.
     """
-    number = name.removeprefix("cluster_")
-    if not number.isdecimal() or int(number) >= mind.clusters.count:
-        raise MesoError(
-            "mind.no_such_cluster",
-            f"there is no cluster {name!r}",
-            status=404,
-            hint="`mind cluster status` lists them",
-        )
-    directory, wanted = mind.directory, int(number)
+    directory, wanted = mind.directory, number_of(mind, name)
     ids = registry.members(directory, mind.iteration, wanted)
     unit = mind.clusters.units[wanted]
     held = vectors.rows(directory, mind.config.embedding_dim, list(ids))
@@ -88,6 +81,51 @@ def members(mind: Mind, name: str) -> list[dict[str, Any]]:
         }
         for line in lines.read(directory, session.THOUGHTS, mind.iteration)
         if line["id"] in ids
+    ]
+
+
+def number_of(mind: Mind, name: str) -> int:
+    """The number in `cluster_N`. Raises `mind.no_such_cluster`."""
+    number = name.removeprefix("cluster_")
+    # Of ASCII digits: other scripts have digits too, which int() does not all read.
+    if not (number.isascii() and number.isdecimal()) or int(number) >= mind.clusters.count:
+        raise MesoError(
+            "mind.no_such_cluster",
+            f"there is no cluster {name!r}",
+            status=404,
+            hint="`mind cluster status` lists them",
+        )
+    return int(number)
+
+
+def split(mind: Mind, name: str, *, dry_run: bool) -> list[dict[str, Any]]:
+    """Divide a cluster, or with `dry_run` say what would be done: the new clusters, and what
+    they are like. Raises `mind.no_such_cluster`, `mind.busy`.
+    """
+    number = number_of(mind, name)
+    if dry_run:
+        least = mind.config.min_cluster_size
+        ways = (mind.clusters, number, lambda n: state.members(mind, n), least)
+        changes = splitting.split(*ways, change=False)
+    else:
+        changes = state.split(mind, number)
+    nearest: dict[int, list[Change]] = {}
+    for change in changes:
+        nearest.setdefault(change.cluster, []).append(change)
+    chosen = {min(group, key=lambda c: c.distance).thought for group in nearest.values()}
+    texts = {
+        line["id"]: " ".join(line["text"].split())
+        for line in lines.read(mind.directory, session.THOUGHTS, mind.iteration)
+        if line["id"] in chosen
+    }
+    return [
+        {
+            "cluster": f"cluster_{new}",
+            "from": name,
+            "thoughts": len(group),
+            "nearest": texts[min(group, key=lambda c: c.distance).thought],
+        }
+        for new, group in nearest.items()
     ]
 
 

@@ -14,10 +14,12 @@ from typing import Any
 from meso_cli.actions import text_or_input
 from meso_cli.command import on_appliance
 from meso_cli.output import CliError, Output
-from meso_cli.verbs.mind import current, show
+from meso_cli.verbs.mind import current, looking, show
+from meso_cli.verbs.mind.words import PICTURES
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract.mind import MindConfig
 from meso_services.mind import drafts, embedders, extract, runs, session, settings_of, state, view
+from meso_services.mind.analysis import ask
 from meso_services.mind.embedders import InProcess, Service
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Api, Client, Endpoint
@@ -76,6 +78,12 @@ def _on(mind: Mind, request: Request, output: Output) -> int:
             _config(mind, given["set"], output)
         case "cluster":
             _cluster(mind, given, output)
+        case "analyze":
+            _analyze(mind, request, output)
+        case "plot":
+            _plot(mind, given, output)
+        case "calibrate":
+            _calibrate(mind, request, output)
         case "drafts":
             found = drafts.archived(mind) if given["archive"] else drafts.pending(mind)
             text = "\n".join(f"{d['id']}  (iteration {d['iteration']})\n{d['text']}" for d in found)
@@ -122,9 +130,46 @@ def _cluster(mind: Mind, given: dict[str, Any], output: Output) -> None:
         raise CliError(
             "mind.no_cluster", "which one?", hint="mind cluster show cluster_0", status=2
         )
+    if given["what"] == "split":
+        moved = view.split(mind, given["cluster"], dry_run=given["dry_run"])
+        output.result(moved, show.split(moved))
+        return
     found = view.members(mind, given["cluster"])
     text = "\n".join(f"{m['thought']:>6}  {m['distance']:.3f}  {m['text']}" for m in found)
     output.result(found, text)
+
+
+def _analyze(mind: Mind, request: Request, output: Output) -> None:
+    given = request.given
+    other = Path(given["other"]).resolve() if given["other"] else None
+    embed = _embedder(mind, request).embed if given["embed"] else None
+    wanted = looking.given(given)
+    answer = ask.ask(mind.directory, given["what"], wanted, other=other, embed=embed)
+    looking.tell(answer, output)
+
+
+def _plot(mind: Mind, given: dict[str, Any], output: Output) -> None:
+    from meso_services.mind.analysis import record  # noqa: PLC0415 (rarely)
+    from meso_services.mind.plots import page, png  # noqa: PLC0415
+
+    held = record.load(mind.directory)
+    scenes = page.scenes(held, given["only"] or PICTURES)
+    pictures = {} if given["no_png"] else {scene.name: png.draw(scene) for scene in scenes}
+    into = Path(given["directory"])
+    looking.write_pictures(mind.directory.name, page.draw(held, scenes), pictures, into, output)
+
+
+def _calibrate(mind: Mind, request: Request, output: Output) -> None:
+    from meso_services.mind import calibration  # noqa: PLC0415 (rarely)
+
+    given = request.given
+    texts = calibration.read(Path(given["texts"])) if given["texts"] else calibration.own()
+    found = calibration.calibrate(_embedder(mind, request), texts)
+    if given["set"]:
+        value = found["threshold"]
+        config, changed = settings_of.changed(mind.config, f"centroid_match_threshold={value}")
+        state.configure(mind, config, changed)
+    looking.tell(found, output)
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -153,10 +198,20 @@ def _think(mind: Mind, request: Request, output: Output) -> int:
 
 def _around(mind: Mind, request: Request, debug: Any) -> Around:
     client = Client(endpoint(request), note=lambda text: print(text, file=sys.stderr))
-    own = Service(SOCKETS) if on_appliance() else InProcess()
+    return Around(client, embedders.choose(mind.config, client, _own(mind)), debug)
+
+
+def _own(mind: Mind) -> embedders.Embedder:
     if mind.config.embedding_model == embedders.LOCAL_MODEL:
         _bring_model()
-    return Around(client, embedders.choose(mind.config, client, own), debug)
+    return Service(SOCKETS) if on_appliance() else InProcess()
+
+
+def _embedder(mind: Mind, request: Request) -> embedders.Embedder:
+    """Who embeds; the local model needs no endpoint."""
+    if mind.config.embedding_model == embedders.LOCAL_MODEL:
+        return _own(mind)
+    return _around(mind, request, None).embedder
 
 
 def endpoint(request: Request) -> Endpoint:
