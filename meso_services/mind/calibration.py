@@ -85,7 +85,7 @@ def calibrate(embedder: Embedder, texts: Texts) -> dict[str, Any]:
                 "parted": round(float(parted[n]), 3),
             }
             for n in told
-            if 0.0 < rightly[n] and wrongly[n] < 1.0
+            if rightly[n] > 0.0 and wrongly[n] < 1.0
         ],
     }
 

@@ -206,12 +206,9 @@ def _split(mind: Mind, changes: list[Change], fresh: dict[int, Floats]) -> list[
     found: list[Change] = []
     for number in splitting.due(mind.clusters, changes, below, least):
         joined = [change.thought for change in changes if change.cluster == number]
-
-        def members(_: int, number: int = number, joined: list[int] = joined) -> Any:
-            thoughts, held = state.members(mind, number)
-            return [*thoughts, *joined], np.concatenate([held, [fresh[t] for t in joined]])
-
-        found += splitting.split(mind.clusters, number, members, least)
+        thoughts, held = state.members(mind, number)
+        everyone = [*thoughts, *joined], np.concatenate([held, [fresh[t] for t in joined]])
+        found += splitting.split(mind.clusters, number, everyone, least)
     return found
 
 

@@ -8,7 +8,7 @@ nearest one. Nobody becomes noise, and nobody moves to a cluster that was there 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,14 +16,14 @@ from meso_services.mind.clustering import (
     MOST_NOISE,
     Change,
     Clusters,
-    Doubles,
     Floats,
     separate,
 )
 
 # While a cluster grows it is looked at again after each such part of its size.
 GROWTH = 1.25
-Members = Callable[[int], tuple[Sequence[int], Floats]]
+# Numbers and unit vectors of a cluster's thoughts, oldest first.
+Members = tuple[Sequence[int], Floats]
 
 
 def due(clusters: Clusters, changes: Sequence[Change], below: float, min_size: int) -> list[int]:
@@ -46,49 +46,36 @@ def due(clusters: Clusters, changes: Sequence[Change], below: float, min_size: i
     ]
 
 
-def split(
-    clusters: Clusters, number: int, members: Members, min_size: int, *, change: bool = True
-) -> list[Change]:
-    """Divide a cluster; no changes where its members form no groups. `members` gives the numbers
-    and unit vectors of a cluster's thoughts, oldest first. Without `change` it only says what
-    would be done.
-    """
-    thoughts, vectors = members(number)
+def split(clusters: Clusters, number: int, held: Members, min_size: int) -> list[Change]:
+    """Divide a cluster; no changes where its members form no groups."""
+    changes = plan(clusters.count, number, held, min_size)
+    thoughts, vectors = held
+    rows = {thought: row for row, thought in enumerate(thoughts)}
+    apply(clusters, changes, vectors[[rows[one.thought] for one in changes]])
+    return changes
+
+
+def plan(first: int, number: int, held: Members, min_size: int) -> list[Change]:
+    """What dividing cluster `number` would change; new clusters are numbered from `first`."""
+    thoughts, vectors = held
     groups = separate(vectors[-MOST_NOISE:], min_size)
     if len(groups) < 2:
         return []
     groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
     # Older members than HDBSCAN was given, and those that it called noise, go to the nearest.
     skipped = max(0, len(vectors) - MOST_NOISE)
-    middles = np.stack([vectors[rows + skipped].astype(np.float64).sum(axis=0) for rows in groups])
+    exact = vectors.astype(np.float64)
+    middles = np.stack([exact[rows + skipped].sum(axis=0) for rows in groups])
     middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
-    where = (vectors.astype(np.float64) @ middles.T).argmax(axis=1)
+    cosine = exact @ middles.T
+    where = cosine.argmax(axis=1)
     for group, rows in enumerate(groups):
         where[rows + skipped] = group
-    return _moved(clusters, number, thoughts, vectors, where, middles, change=change)
-
-
-def _moved(
-    clusters: Clusters,
-    number: int,
-    thoughts: Sequence[int],
-    vectors: Floats,
-    where: Sequence[int],
-    middles: Doubles,
-    *,
-    change: bool,
-) -> list[Change]:
-    changes, first = [], clusters.count
-    labels = np.asarray(where)
-    for group in range(1, len(middles)):
-        for row in np.flatnonzero(labels == group).tolist():
-            far = 1 - float(vectors[row] @ middles[group])
-            changes.append(Change(thoughts[row], first + group - 1, "split", far, number))
-    if change:
-        by_thought = {thought: row for row, thought in enumerate(thoughts)}
-        rows = [by_thought[one.thought] for one in changes]
-        apply(clusters, changes, vectors[rows])
-    return changes
+    return [
+        Change(thoughts[row], first + group - 1, "split", 1 - float(cosine[row, group]), number)
+        for group in range(1, len(groups))
+        for row in np.flatnonzero(where == group).tolist()
+    ]
 
 
 def apply(clusters: Clusters, changes: Sequence[Change], vectors: Floats) -> None:

@@ -236,7 +236,7 @@ def split(mind: Mind, cluster: int) -> list[Change]:
         refresh(mind)
         before = mind.clusters.count
         least = mind.config.min_cluster_size
-        found = splitting.split(mind.clusters, cluster, lambda n: members(mind, n), least)
+        found = splitting.split(mind.clusters, cluster, members(mind, cluster), least)
         if not found:
             return []
         try:

@@ -32,6 +32,45 @@ def status(mind: Mind) -> dict[str, Any]:
     }
 
 
+def pools(mind: Mind) -> dict[str, Any]:
+    """Both pools as they are now: thoughts oldest first with age and cluster, the messages that
+    minds see, and the drafts that wait.
+    """
+    return {
+        "iteration": mind.iteration,
+        "presence": mind.config.presence,
+        "thoughts": [
+            {
+                "thought": one.id,
+                "mind": one.mind,
+                "age": mind.iteration - one.iteration,
+                "cluster": _name(mind.cluster_of.get(one.id)),
+                "text": one.text,
+            }
+            for one in mind.thoughts
+        ],
+        "messages": [
+            {
+                "message": one.id,
+                "source": one.source,
+                "to": one.to,
+                "age": mind.iteration - one.iteration,
+                "time": one.time.isoformat(timespec="seconds"),
+                "text": one.text,
+            }
+            for one in mind.pool()
+        ],
+        "drafts": [
+            {"draft": line["id"], "source": line["source"], "text": line["text"]}
+            for line in drafts.pending(mind)
+        ],
+    }
+
+
+def _name(cluster: int | None) -> str | None:
+    return None if cluster is None else f"cluster_{cluster}"
+
+
 def cluster_rows(mind: Mind) -> list[dict[str, Any]]:
     """Every cluster: members ever and in the active pool, how alike they are, the most typical
     active member.
@@ -104,9 +143,8 @@ def split(mind: Mind, name: str, *, dry_run: bool) -> list[dict[str, Any]]:
     """
     number = number_of(mind, name)
     if dry_run:
-        least = mind.config.min_cluster_size
-        ways = (mind.clusters, number, lambda n: state.members(mind, n), least)
-        changes = splitting.split(*ways, change=False)
+        held, least = state.members(mind, number), mind.config.min_cluster_size
+        changes = splitting.plan(mind.clusters.count, number, held, least)
     else:
         changes = state.split(mind, number)
     nearest: dict[int, list[Change]] = {}

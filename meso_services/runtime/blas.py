@@ -13,7 +13,7 @@ from functools import cache
 @cache
 def one_thread() -> None:
     """Make it so for this process; numpy is loaded by it. Once is enough."""
-    import numpy  # noqa: F401, ICN001, PLC0415 (its library must be there to be told)
+    import numpy  # noqa: F401, PLC0415 (its library must be there to be told)
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 (most programs never multiply)
 
     threadpool_limits(1, user_api="blas")

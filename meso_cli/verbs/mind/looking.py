@@ -22,7 +22,10 @@ def given(request: Mapping[str, Any]) -> dict[str, Any]:
             wanted |= {"of": of, "number": request[of]}
     if request["what"] == "lineage" and "of" not in wanted:
         raise CliError(
-            "mind.no_such_thing", "the lineage of what?", hint="--thought N or --message N", status=2
+            "mind.no_such_thing",
+            "the lineage of what?",
+            hint="--thought N or --message N",
+            status=2,
         )
     return wanted
 

@@ -67,8 +67,14 @@ def _cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def _analyze(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", nargs="?", choices=ANALYSES, default="overview", metavar="WHAT",
-                        help=f"{', '.join(ANALYSES)}")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=ANALYSES,
+        default="overview",
+        metavar="WHAT",
+        help=f"{', '.join(ANALYSES)}",
+    )
     parser.add_argument("--with", dest="other", metavar="DIR", help="compare: the other session")
     parser.add_argument("--points", type=_count, metavar="N", help="diversity, novelty: points")
     parser.add_argument("--span", type=_count, metavar="N", help="impact: iterations each side")
@@ -85,7 +91,10 @@ def _analyze(parser: argparse.ArgumentParser) -> None:
 def _plot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="where (here)")
     parser.add_argument(
-        "--only", choices=PICTURES, action="append", metavar="PICTURE",
+        "--only",
+        choices=PICTURES,
+        action="append",
+        metavar="PICTURE",
         help=f"{', '.join(PICTURES)} (default: all)",
     )
     parser.add_argument("--no-png", action="store_true", help="the page alone")

@@ -70,7 +70,8 @@ def centroids(record: Record, order: Ints) -> Doubles:
     joined = record.joined[order]
     last = np.flatnonzero(np.append(joined[1:] != joined[:-1], True))
     found: Doubles = sums[last]
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def trajectories(record: Record, most: int = 12) -> list[dict[str, Any]]:

@@ -100,24 +100,34 @@ def windows(record: Record, size: int = 50, step: int = 25) -> list[dict[str, An
         end = min(first + size, record.iteration)
         span = np.arange(record.before(first), record.before(end))[-MOST_NOISE:]
         held = record.vectors[span]
+        found = groups(held, record.config.min_cluster_size, threshold)
         now: list[tuple[int, Doubles]] = []
-        found = []
-        for members in groups(held, record.config.min_cluster_size, threshold):
+        shown = []
+        for members in found:
             middle = measures.centroid(held[members])
-            near = min(((measures.distance(middle, c), n) for n, c in before), default=(9.0, 0))
-            taken = {number for number, _ in now}
-            number = near[1] if near[0] <= threshold and near[1] not in taken else following
-            following += number == following
+            number = _followed(middle, before, now, threshold)
+            if number is None:
+                number, following = following, following + 1
             now.append((number, middle))
-            typical = int(span[members][np.argmax(held[members] @ middle)])
-            found.append(
-                {"group": number, "size": len(members), "nearest": record.label(typical)}
-            )
-        noise = len(span) - sum(one["size"] for one in found)
-        rows.append({"first": first, "last": end - 1, "thoughts": len(span), "noise": noise})
-        rows[-1]["groups"] = found
+            typical = record.label(int(span[members][np.argmax(held[members] @ middle)]))
+            shown.append({"group": number, "size": len(members), "nearest": typical})
+        noise = len(span) - sum(map(len, found))
+        row = {"first": first, "last": end - 1, "thoughts": len(span), "noise": noise}
+        rows.append({**row, "groups": shown})
         before = now
     return rows
+
+
+def _followed(
+    middle: Doubles,
+    before: list[tuple[int, Doubles]],
+    taken: list[tuple[int, Doubles]],
+    threshold: float,
+) -> int | None:
+    """The group of the window before that this one goes on, if there is one and it is free."""
+    near = min(((measures.distance(middle, c), n) for n, c in before), default=(9.0, 0))
+    free = near[1] not in {number for number, _ in taken}
+    return near[1] if near[0] <= threshold and free else None
 
 
 def _short(value: float) -> float:

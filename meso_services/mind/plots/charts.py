@@ -106,7 +106,8 @@ def pool(record: Record) -> Scene:
     mean, axes = measures.axes(vectors)
     places = (vectors - mean) @ axes
     (low_x, low_y), (high_x, high_y) = places.min(axis=0), places.max(axis=0)
-    more_x, more_y = (0.06 * max(0.01, float(h - l)) for h, l in ((high_x, low_x), (high_y, low_y)))
+    more_x = 0.06 * max(0.01, float(high_x - low_x))
+    more_y = 0.06 * max(0.01, float(high_y - low_y))
     frame = Frame(
         scene,
         (float(low_x) - more_x, float(high_x) + more_x),

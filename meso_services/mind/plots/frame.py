@@ -40,7 +40,9 @@ class Frame:
             x, _ = self.place(value, self.y[0])
             self.scene.add(Path(((x, base), (x, base + 4)), PALE, 1))
             self.scene.add(Text((x, base + 18), _shown(value), 11, PALE, "middle"))
-        self.scene.add(Path((self.place(self.x[0], self.y[0]), self.place(self.x[1], self.y[0])), PALE, 1))
+        self.scene.add(
+            Path((self.place(self.x[0], self.y[0]), self.place(self.x[1], self.y[0])), PALE, 1)
+        )
         middle = LEFT + (self.scene.width - LEFT - RIGHT) / 2
         self.scene.add(Text((middle, self.scene.height - 8), across, 11, PALE, "middle"))
 

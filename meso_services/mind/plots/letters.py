@@ -93,9 +93,7 @@ def strokes(words: str, size: float) -> Iterator[list[tuple[float, float]]]:
 def width(words: str, size: float) -> float:
     """How wide the words are."""
     unit = size / (HIGH + 2) * STEP
-    return sum(
-        unit * (0.7 if c == " " else 0.78 if c.islower() else 1) for c in _plain(words)
-    )
+    return sum(unit * (0.7 if c == " " else 0.78 if c.islower() else 1) for c in _plain(words))
 
 
 def _plain(words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ class _Canvas:
         self.pixels[:] = _rgb(PAPER)
 
     def line(self, points: Sequence[Point], half: float, colour: str) -> None:
-        for one, other in zip(points[:-1], points[1:], strict=True):
+        for one, other in itertools.pairwise(points):
             box = self._box([one, other], half + 1)
             if box is None:
                 continue
@@ -81,7 +82,7 @@ class _Canvas:
             return
         rows, columns = box
         closed = [*points, points[0]]
-        edges = np.array(list(zip(closed[:-1], closed[1:], strict=True)), np.float64)
+        edges = np.array(list(itertools.pairwise(closed)), np.float64)
         # From the left to the right; upright edges cross no column.
         left = np.where((edges[:, 0, 0] <= edges[:, 1, 0])[:, None, None], edges, edges[:, ::-1])
         y = np.arange(rows.start, rows.stop, dtype=np.float64)
