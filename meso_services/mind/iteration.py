@@ -208,7 +208,7 @@ def _split(mind: Mind, changes: list[Change], fresh: dict[int, Floats]) -> list[
         joined = [change.thought for change in changes if change.cluster == number]
         thoughts, held = state.members(mind, number)
         everyone = [*thoughts, *joined], np.concatenate([held, [fresh[t] for t in joined]])
-        found += splitting.split(mind.clusters, number, everyone, least)
+        found += splitting.split(mind.clusters, number, everyone, mind.rules())
     return found
 
 

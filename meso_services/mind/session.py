@@ -79,6 +79,16 @@ def init(directory: Path, prompt: str | None, config: MindConfig | None = None) 
     try:
         beside.mkdir(mode=0o750)
         _fill(beside, prompt, config or MindConfig())
+        place(beside, directory)
+    except OSError as error:
+        raise storage_error(error, directory) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def place(beside: Path, directory: Path) -> None:
+    """Move a finished session directory to its place. Raises `mind.exists` and OSError."""
+    try:
         beside.rename(directory)
         durable.flush_directory(directory.parent)
     except OSError as error:
@@ -89,9 +99,7 @@ def init(directory: Path, prompt: str | None, config: MindConfig | None = None) 
                 status=409,
                 hint="choose another name, or open the one that is there",
             ) from None
-        raise storage_error(error, directory) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def inspect(directory: Path) -> Inspection:

@@ -1,21 +1,25 @@
 """Splitting a cluster that falls apart.
 
-Its members are clustered anew, by themselves. Where they form several groups, the largest keeps
-the cluster's number and the others become new clusters; members between the groups go to the
-nearest one. Nobody becomes noise, and nobody moves to a cluster that was there before.
+Its members are clustered anew, by themselves. Groups that would match each other's centroids
+belong together. Where several are left, the largest keeps the cluster's number and the others
+become new clusters; members between the groups go to the nearest one. Nobody becomes noise, and
+nobody moves to a cluster that was there before.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from meso_services.mind.clustering import (
     MOST_NOISE,
     Change,
     Clusters,
+    Doubles,
     Floats,
     separate,
 )
@@ -24,6 +28,7 @@ from meso_services.mind.clustering import (
 GROWTH = 1.25
 # Numbers and unit vectors of a cluster's thoughts, oldest first.
 Members = tuple[Sequence[int], Floats]
+Rows = NDArray[np.int64]
 
 
 def due(clusters: Clusters, changes: Sequence[Change], below: float, min_size: int) -> list[int]:
@@ -46,27 +51,35 @@ def due(clusters: Clusters, changes: Sequence[Change], below: float, min_size: i
     ]
 
 
-def split(clusters: Clusters, number: int, held: Members, min_size: int) -> list[Change]:
-    """Divide a cluster; no changes where its members form no groups."""
-    changes = plan(clusters.count, number, held, min_size)
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The session's `centroid_match_threshold` and `min_cluster_size`."""
+
+    threshold: float
+    min_size: int
+
+
+def split(clusters: Clusters, number: int, held: Members, rules: Rules) -> list[Change]:
+    """Divide a cluster; no changes where its members are of one piece."""
+    changes = plan(clusters.count, number, held, rules)
     thoughts, vectors = held
     rows = {thought: row for row, thought in enumerate(thoughts)}
     apply(clusters, changes, vectors[[rows[one.thought] for one in changes]])
     return changes
 
 
-def plan(first: int, number: int, held: Members, min_size: int) -> list[Change]:
+def plan(first: int, number: int, held: Members, rules: Rules) -> list[Change]:
     """What dividing cluster `number` would change; new clusters are numbered from `first`."""
     thoughts, vectors = held
-    groups = separate(vectors[-MOST_NOISE:], min_size)
+    newest = vectors[-MOST_NOISE:]
+    groups = _joined(newest, separate(newest, rules.min_size), rules.threshold)
     if len(groups) < 2:
         return []
     groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
     # Older members than HDBSCAN was given, and those that it called noise, go to the nearest.
     skipped = max(0, len(vectors) - MOST_NOISE)
     exact = vectors.astype(np.float64)
-    middles = np.stack([exact[rows + skipped].sum(axis=0) for rows in groups])
-    middles /= np.maximum(np.linalg.norm(middles, axis=1, keepdims=True), 1e-12)
+    middles = _middles(exact, [rows + skipped for rows in groups])
     cosine = exact @ middles.T
     where = cosine.argmax(axis=1)
     for group, rows in enumerate(groups):
@@ -76,6 +89,27 @@ def plan(first: int, number: int, held: Members, min_size: int) -> list[Change]:
         for group in range(1, len(groups))
         for row in np.flatnonzero(where == group).tolist()
     ]
+
+
+def _joined(vectors: Floats, groups: list[Rows], threshold: float) -> list[Rows]:
+    """The groups, the nearest two made one until none match each other."""
+    exact = vectors.astype(np.float64)
+    while len(groups) > 1:
+        middles = _middles(exact, groups)
+        far = 1 - middles @ middles.T
+        np.fill_diagonal(far, np.inf)
+        one, other = sorted(divmod(int(far.argmin()), len(groups)))
+        if far[one, other] > threshold:
+            break
+        both = np.sort(np.concatenate([groups[one], groups[other]]))
+        groups = [*(g for n, g in enumerate(groups) if n not in (one, other)), both]
+    return groups
+
+
+def _middles(vectors: Doubles, groups: Sequence[Rows]) -> Doubles:
+    sums = np.stack([vectors[rows].sum(axis=0) for rows in groups])
+    found: Doubles = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def apply(clusters: Clusters, changes: Sequence[Change], vectors: Floats) -> None:

@@ -90,6 +90,10 @@ class Mind:
         """The message pool, oldest first."""
         return sorted((m for kept in self.messages.values() for m in kept), key=lambda m: m.id)
 
+    def rules(self) -> splitting.Rules:
+        """What decides whether groups belong together."""
+        return splitting.Rules(self.config.centroid_match_threshold, self.config.min_cluster_size)
+
     def noise(self) -> list[int]:
         """Rows of the active pool that are in no cluster."""
         return [n for n, one in enumerate(self.thoughts) if one.id not in self.cluster_of]
@@ -180,13 +184,15 @@ def _assigned(directory: Path, iteration: int, ids: set[int]) -> dict[int, int]:
 
 def _read_messages(mind: Mind) -> None:
     """Read the messages, unless the file is as long as it was."""
-    length = _length(mind)
-    if length == mind.messages_size:
+    length, start = _length(mind), mind.messages_size
+    if length == start:
         return
-    size = mind.config.message_buffer_per_source
-    mind.messages = defaultdict(lambda: deque(maxlen=size))
-    mind.next_message = 0
-    for line in lines.read(mind.directory, session.MESSAGES, mind.iteration):
+    if not 0 <= start < length:
+        size = mind.config.message_buffer_per_source
+        mind.messages = defaultdict(lambda: deque(maxlen=size))
+        mind.next_message, start = 0, 0
+    # Only what came in since is read: the file holds all that was ever said.
+    for line in lines.read(mind.directory, session.MESSAGES, mind.iteration, start=start):
         one = _message(line)
         mind.messages[one.source].append(one)
         mind.next_message = one.id + 1
@@ -235,8 +241,8 @@ def split(mind: Mind, cluster: int) -> list[Change]:
     with running(mind.directory), writing(mind):
         refresh(mind)
         before = mind.clusters.count
-        least = mind.config.min_cluster_size
-        found = splitting.split(mind.clusters, cluster, members(mind, cluster), least)
+        held = members(mind, cluster)
+        found = splitting.split(mind.clusters, cluster, held, mind.rules())
         if not found:
             return []
         try:

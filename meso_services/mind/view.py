@@ -143,8 +143,8 @@ def split(mind: Mind, name: str, *, dry_run: bool) -> list[dict[str, Any]]:
     """
     number = number_of(mind, name)
     if dry_run:
-        held, least = state.members(mind, number), mind.config.min_cluster_size
-        changes = splitting.plan(mind.clusters.count, number, held, least)
+        held = state.members(mind, number)
+        changes = splitting.plan(mind.clusters.count, number, held, mind.rules())
     else:
         changes = state.split(mind, number)
     nearest: dict[int, list[Change]] = {}
