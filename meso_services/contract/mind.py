@@ -228,6 +228,16 @@ class PlotReply(Message):
     pictures: dict[str, str]
 
 
+class ExtractRequest(Message):
+    """`POST /v1/minds/{name}/extract`: a new mind of the iterations `first` to `last`, which is
+    not part of it; without `last` to the end.
+    """
+
+    name: MindName
+    first: int = Field(default=0, ge=0)
+    last: int | None = Field(default=None, ge=0)
+
+
 class SplitRequest(Message):
     """`POST /v1/minds/{name}/clusters/{cluster}/split`."""
 

@@ -169,8 +169,9 @@ def split(mind: Mind, name: str, *, dry_run: bool) -> list[dict[str, Any]]:
 
 def history(mind: Mind, limit: int) -> list[dict[str, Any]]:
     """The newest messages and interventions, oldest first."""
-    said = islice(lines.newest(mind.directory, session.MESSAGES, mind.iteration), limit)
-    done = islice(lines.newest(mind.directory, session.INTERVENTIONS, 1 << 62), limit)
+    # Oldest first before they are sorted: what has the same second stays in its order.
+    said = [*islice(lines.newest(mind.directory, session.MESSAGES, mind.iteration), limit)][::-1]
+    done = [*islice(lines.newest(mind.directory, session.INTERVENTIONS, 1 << 62), limit)][::-1]
     rows = [{"what": "message", **line} for line in said]
     rows += [{"what": line["type"], **line} for line in done if line["type"] != "message"]
     return sorted(rows, key=lambda row: row["time"])[-limit:]

@@ -56,9 +56,11 @@ def _now(app: FastAPI, minds: Minds) -> None:
         return wire.HistoryReply(history=tuple(view.history(minds.open(name), most)))
 
     @app.get("/v1/minds/{name}/drafts", responses=errors(404, 409))
-    def waiting(name: Name) -> wire.DraftsReply:
-        """The drafts that wait for the user."""
-        return wire.DraftsReply(drafts=tuple(drafts.pending(minds.open(name))))
+    def waiting(name: Name, archive: bool = False) -> wire.DraftsReply:
+        """The drafts that wait for the user; with `archive` those that were not accepted."""
+        mind = minds.open(name)
+        found = drafts.archived(mind) if archive else drafts.pending(mind)
+        return wire.DraftsReply(drafts=tuple(found))
 
 
 def _afterwards(app: FastAPI, minds: Minds, paths: Paths) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from meso_services.contract import mind as wire
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, embedders, session, state
+from meso_services.mind import drafts, embedders, extract, session, state
 from meso_services.mind.embedders import Service
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Client, Endpoint
@@ -45,6 +45,13 @@ def _talking(app: FastAPI, minds: Minds) -> None:
     def accept(name: Name, request: wire.AcceptRequest) -> wire.SayReply:
         """Accept a draft as the mind's message; the others leave."""
         return wire.SayReply(message=drafts.accept(minds.open(name), request.draft)["id"])
+
+    @app.post("/v1/minds/{name}/extract", status_code=201, responses=errors(404, 409, 422, 507))
+    def fork(name: Name, request: wire.ExtractRequest) -> wire.MindSummary:
+        """A new mind out of a range of iterations."""
+        source, target = minds.directory / name, minds.directory / request.name
+        head = extract.extract(source, target, request.first, request.last)
+        return wire.MindSummary(name=request.name, iteration=head.iteration)
 
     # Auditors are programs: only who may change the appliance names them.
     @app.post(

@@ -241,3 +241,18 @@ def test_what_cannot_be_analysed_is_said(shared: Any, path: str, outcome: tuple[
     assert (reply.status_code, reply.json()["error"]["code"]) == outcome
     split = shared.client.post("/v1/minds/unclear/clusters/cluster_0/split", json={})
     assert (split.status_code, split.json()["error"]["code"]) == (404, "mind.no_such_cluster")
+
+
+def test_a_mind_is_forked_by_the_service(shared: Any) -> None:
+    _create(shared, "origin", "Hello?")
+    made = shared.client.post("/v1/minds/origin/extract", json={"name": "fork"})
+    assert (made.status_code, made.json()["iteration"]) == (201, 0)
+    assert shared.client.get("/v1/minds/fork").json()["message_pool"]["messages"] == 1
+    for body, outcome in (
+        ({"name": "fork"}, (409, "mind.exists")),
+        ({"name": "other", "first": 3}, (422, "mind.bad_range")),
+        ({"name": "../x"}, (422, "request.invalid")),
+    ):
+        reply = shared.client.post("/v1/minds/origin/extract", json=body)
+        assert (reply.status_code, reply.json()["error"]["code"]) == outcome
+    assert shared.client.get("/v1/minds/origin/drafts?archive=true").json() == {"drafts": []}

@@ -85,8 +85,15 @@ def _on(connection: Connection, top: str, request: Request, output: Output) -> i
             rows = connection.get(f"{top}/history", wire.HistoryReply, limit=given["limit"]).history
             output.result(list(rows), "\n".join(f"{r['time']}  {r['what']}" for r in rows))
         case "drafts":
-            waiting = connection.get(f"{top}/drafts", wire.DraftsReply).drafts
+            waiting = connection.get(
+                f"{top}/drafts", wire.DraftsReply, archive=given["archive"]
+            ).drafts
             output.result(list(waiting), "\n".join(f"{d['id']}  {d['text']}" for d in waiting))
+        case "extract":
+            names = {key: given[key] for key in ("first", "last")}
+            fork = wire.ExtractRequest(name=given["directory"], **names)
+            made = connection.post(f"{top}/extract", fork, wire.MindSummary, once=True)
+            output.result(made.model_dump(), f"{made.name}, iteration {made.iteration}")
         case "accept":
             wish = wire.AcceptRequest(draft=given["draft"])
             done = connection.post(f"{top}/accept", wish, wire.SayReply, once=True)
