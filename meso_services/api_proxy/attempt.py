@@ -12,6 +12,7 @@ from meso_services.api_proxy.failed import FailedError, Reply, refused, said, un
 from meso_services.api_proxy.meter import Meter
 from meso_services.api_proxy.streaming import Streaming
 from meso_services.api_proxy.translate.errors import inside, translated
+from meso_services.api_proxy.translate.request import encoded
 from meso_services.api_proxy.upstreams.answer import Answer
 from meso_services.api_proxy.upstreams.connections import Connections, FailureError
 from meso_services.api_proxy.upstreams.headers import KEYS
@@ -31,7 +32,7 @@ async def run(here: Exchange, this: Try, connections: Connections) -> Delivered:
     settings, face = here.settings, here.facts.face
     if this.plan.outgoing is None:
         raise ValueError("the plan has nothing to send")
-    here.meter = Meter(here.facts.tokens)
+    here.meter = Meter(here.facts.tokens, answers=here.facts.answers)
     try:
         response = await connections.send(
             this.plan.outgoing, settings.connect_seconds, settings.answer_seconds
@@ -110,7 +111,7 @@ def _translated(plan: Plan, parsed: Any) -> bytes:
     if plan.translator is None or not isinstance(parsed, dict):
         raise FailureError("proxy.upstream_malformed", "answered with no JSON object", 502)
     try:
-        return json.dumps(plan.translator.whole(parsed), ensure_ascii=False).encode()
+        return encoded(json.dumps(plan.translator.whole(parsed), ensure_ascii=False))
     except MesoError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:

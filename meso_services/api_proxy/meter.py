@@ -16,8 +16,9 @@ MOST = 1 << 40
 class Meter:
     """One answer. Counts are the upstream's own where it gives any."""
 
-    def __init__(self, asked_tokens: int) -> None:
-        self._asked = asked_tokens
+    def __init__(self, asked_tokens: int, *, answers: bool = True) -> None:
+        """`answers` is false where the answer holds no tokens of output, as vectors do."""
+        self._asked, self._answers = asked_tokens, answers
         self._said: dict[str, Any] = {}
         self._bytes = 0
         self._any = False
@@ -49,20 +50,27 @@ class Meter:
         read = _anthropic if "prompt_tokens" not in self._said else _openai
         used = read(self._said)
         if "input_tokens" not in self._said and "prompt_tokens" not in self._said:
-            return Usage(input=self._asked, output=self._bytes // BYTES_PER_TOKEN)
+            return Usage(input=self._asked, output=self._seen)
         # A stream that was cut has told how large the question was, not yet the answer.
         told = used.output + used.reasoning
-        seen = self._bytes // BYTES_PER_TOKEN
         return (
             used
             if told > 1
-            else Usage(used.input, max(seen, told), used.cache_read, used.cache_write)
+            else Usage(used.input, max(self._seen, told), used.cache_read, used.cache_write)
         )
+
+    @property
+    def _seen(self) -> int:
+        """Tokens of output, by their size."""
+        return self._bytes // BYTES_PER_TOKEN if self._answers else 0
 
     def _take(self, holder: Mapping[str, Any]) -> None:
         usage = holder.get("usage")
         if isinstance(usage, dict):
             self._said |= {name: value for name, value in usage.items() if value is not None}
+        elif isinstance(counts := holder.get("tokens"), list):
+            # meso-embed counts text by text.
+            self._said["input_tokens"] = sum(n for n in counts if isinstance(n, int))
 
 
 def _anthropic(said: Mapping[str, Any]) -> Usage:

@@ -217,6 +217,12 @@ class Care(Protocol):
         Raises RefusalError `client.unknown_key` (401).
         """
 
+    def turned_away(
+        self, request: str, client: Client | None, face: str, model: str, error: MesoError
+    ) -> None:
+        """Write down a request that was refused before there was anything to admit. `client` is
+        None where nobody knows who it was, `model` "" where it was not read."""
+
     async def admit(self, ask: Ask) -> Admission:
         """Let it in, perhaps after a wait. Raises RefusalError, which is then audited already."""
 

@@ -237,4 +237,7 @@ def _politely(work: Callable[[Record], T], batch: list[Record]) -> Iterator[T]:
 
 
 def _encode(record: Record) -> bytes:
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    # Half of a surrogate pair becomes its escape; a line that cannot be written would end the
+    # writer, and with it the books.
+    return text.encode(errors="backslashreplace") + b"\n"
