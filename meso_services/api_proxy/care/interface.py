@@ -69,13 +69,15 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens by class, each counted once: `input` is without what came from or went to a cache,
-    `output` is without `reasoning`. Where an upstream does not tell them apart, the rest is 0."""
+    `output` is without `reasoning`. Where an upstream does not tell them apart, the rest is 0.
+    `cache_write_1h` are those of `cache_write` that are kept for an hour, at another price."""
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    cache_write_1h: int = 0
 
     @property
     def total(self) -> int:
