@@ -20,6 +20,8 @@ from meso_host.testing.model_faults import FAULTS
 from meso_host.testing.model_words import Said, spoken
 
 HEAD = b"\r\n\r\n"
+# A model of this name streams if it is not asked to, and does not if it is.
+OTHERWISE = "-contrary"
 _CALL = re.compile(r"CALL (\w+) (\{.*?\})(?=\s|$)")
 _SAY = re.compile(r"SAY (\d+)")
 
@@ -93,7 +95,7 @@ class ModelApi:
             return False
         words = spoken(asked.path, body)
         said = answer_to(body)
-        if not body.get("stream"):
+        if bool(body.get("stream")) == model.endswith(OTHERWISE):
             _whole(writer, json.dumps(words.whole(model, said)).encode())
             await writer.drain()
             return True

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from meso_services.api_proxy.care.interface import CachedReply, Outcome
-from meso_services.api_proxy.exchange import JSON, KEPT, Delivered, Exchange, Try
+from meso_services.api_proxy.exchange import JSON, KEPT, STREAM, Delivered, Exchange, Try
 from meso_services.api_proxy.failed import FailedError, Reply, refused, said, unusable
 from meso_services.api_proxy.meter import Meter
 from meso_services.api_proxy.streaming import Streaming
@@ -53,8 +53,12 @@ async def _answered(here: Exchange, this: Try, answer: Answer) -> Delivered:
         )
     if answer.status >= 400:
         raise await _refused(here, this.plan, answer)
-    if answer.streams:
+    if answer.streams and (here.facts.stream or this.plan.translator is None):
         return await Streaming(here, this, answer).run()
+    if answer.streams:
+        raise FailureError(
+            "proxy.upstream_malformed", "answered with a stream that was not asked for", 502
+        )
     return await _whole(here, this, answer)
 
 
@@ -89,9 +93,11 @@ async def _whole(here: Exchange, this: Try, answer: Answer) -> Delivered:
             here.meter.whole(parsed, len(text or raw))
         headers = [*answer.headers, *this.said]
         if this.plan.translator is not None:
-            raw = _translated(this.plan, parsed)
+            # Some servers do not stream, whatever they are asked for; their client does not notice.
+            streams = here.facts.stream and here.facts.answers
+            raw = _translated(this.plan, parsed, streams=streams)
             kept = [pair for pair in answer.headers if pair[0] in KEPT]
-            headers = [JSON, *kept, *this.said]
+            headers = [*(STREAM if streams else (JSON,)), *kept, *this.said]
         here.first_byte = time.perf_counter()
         await here.client.whole(answer.status, headers, raw)
     reply = CachedReply(answer.status, tuple(headers), (raw,)) if this.keep else None
@@ -107,11 +113,15 @@ def _parsed(text: bytes) -> Any:
         ) from None
 
 
-def _translated(plan: Plan, parsed: Any) -> bytes:
+def _translated(plan: Plan, parsed: Any, *, streams: bool) -> bytes:
     if plan.translator is None or not isinstance(parsed, dict):
         raise FailureError("proxy.upstream_malformed", "answered with no JSON object", 502)
     try:
-        return encoded(json.dumps(plan.translator.whole(parsed), ensure_ascii=False))
+        whole = encoded(json.dumps(plan.translator.whole(parsed), ensure_ascii=False))
+        if not streams:
+            return whole
+        stream = plan.translator.stream()
+        return b"".join(map(stream.event, plan.translator.pieces(parsed))) + stream.end()
     except MesoError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:

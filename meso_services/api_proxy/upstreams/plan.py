@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,6 +35,9 @@ class Translator(Protocol):
 
     def stream(self) -> StreamTranslator:
         """A state machine for one stream."""
+
+    def pieces(self, answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """A complete answer as the events of a stream that would have said the same."""
 
 
 @dataclass(frozen=True)

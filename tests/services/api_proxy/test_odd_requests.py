@@ -118,3 +118,24 @@ def test_a_body_in_pieces_without_a_length_is_bounded_too(service: Any) -> None:
         for path, kind in kinds.items():
             reply = client.post(path, content=(b"x" * 8192 for _ in range(16)))
             assert (reply.status_code, reply.json()["error"]["type"]) == (413, kind)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_server_that_does_not_stream_is_translated_into_a_stream(proxy: Any, path: str) -> None:
+    """Its answer comes in one piece, in the events that the client has asked for."""
+    model = "gpt-contrary" if path == "/v1/messages" else "claude-contrary"
+    with proxy.client as client:
+        reply = client.post(path, content=body(model, "SAY 50", stream=True))
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert "word49" in reply.text
+    end = "event: message_stop" if path == "/v1/messages" else "data: [DONE]"
+    assert end in reply.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stream_that_nobody_asked_for_is_not_taken_for_an_answer(proxy: Any, path: str) -> None:
+    model = "gpt-contrary" if path == "/v1/messages" else "claude-contrary"
+    with proxy.client as client:
+        reply = client.post(path, content=body(model))
+    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "proxy.upstream_malformed")
