@@ -29,6 +29,7 @@ for standard input; with --host it must be -.
         ("meso proxy routes", "the routes of the appliance's file, in their order"),
         ("meso proxy status", "the upstreams: their keys, and which are left alone"),
         ("meso proxy top", "what runs now, what the day cost; Ctrl-C ends it"),
+        ("meso proxy top --by upstream", "how much and how fast, by upstream alone"),
         ("meso proxy top --once --json", "the same once, for a program"),
         ("meso proxy ledger", "costs by day, client and model"),
         ("meso proxy ledger --since 2026-11-01 --by client", "a month, by client"),

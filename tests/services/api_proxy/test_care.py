@@ -191,6 +191,14 @@ def test_the_verbs_show_it(
     top = said(proxy_verb, "top", "--once")
     assert "of 5.00 USD" in top
     assert "claude    closed" in top
+    by = said(proxy_verb, "top", "--once", "--by", "route,upstream")
+    (row,) = [line.split() for line in by.splitlines() if line.startswith("by-model")]
+    assert row[:5] == ["by-model", "claude", "1", "0", "0"]
+    assert float(row[-1]) >= float(row[-2]) > 0
+    flows = json.loads(said(proxy_verb, "top", "--once", as_json=True))["flows"]
+    assert [(flow["route"], flow["upstream"], flow["failed"]) for flow in flows] == [
+        ("by-model", "claude", 0)
+    ]
     table = said(proxy_verb, "ledger", "--by", "model")
     assert table.splitlines()[0].split()[:2] == ["MODEL", "REQUESTS"]
     assert table.splitlines()[-1].startswith("together")
