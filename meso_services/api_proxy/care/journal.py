@@ -26,6 +26,7 @@ CHECKPOINT = "checkpoint"
 RETRY_SECONDS = 1.0
 # Lines that the writer works on before it lets others run.
 TURN = 32
+S = TypeVar("S")
 T = TypeVar("T")
 _log = Log("meso.proxy.journal")
 
@@ -109,6 +110,20 @@ class Journal:
             # A segment may leave while it is read: it was the oldest.
             with contextlib.suppress(FileNotFoundError):
                 yield from (line for line in self._lines(segment) if CHECKPOINT not in line)
+
+    def newest(self, count: int, fits: Callable[[Record], bool]) -> list[Record]:
+        """The newest lines that fit and are on the disk, oldest first. For a thread: it reads
+        backwards, segment by segment, until it has `count`."""
+        found: list[Record] = []
+        for segment in reversed(self.segments()):
+            with contextlib.suppress(FileNotFoundError):
+                lines = list(_politely(_decoded, segment.read_bytes().splitlines()))
+                for line in reversed(lines):
+                    if line is not None and CHECKPOINT not in line and fits(line):
+                        found.append(line)
+                        if len(found) == count:
+                            return found[::-1]
+        return found[::-1]
 
     def segments(self) -> list[Path]:
         """The files, oldest first."""
@@ -228,12 +243,20 @@ class Journal:
                     self.damaged += 1
 
 
-def _politely(work: Callable[[Record], T], batch: list[Record]) -> Iterator[T]:
+def _politely(work: Callable[[S], T], batch: list[S]) -> Iterator[T]:
     """`work` on each, letting the event loop's thread in every few."""
     for number, record in enumerate(batch, 1):
         yield work(record)
         if number % TURN == 0:
             time.sleep(0)
+
+
+def _decoded(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _encode(record: Record) -> bytes:

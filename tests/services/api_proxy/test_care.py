@@ -204,6 +204,13 @@ def test_the_verbs_show_it(
     assert table.splitlines()[-1].startswith("together")
     found = json.loads(said(proxy_verb, "ledger", as_json=True))
     assert found["rows"][0]["model"] == "claude-x"
+    until(lambda: [x for x in records(proxy, "audit") if x["kind"] == "request"])
+    line = said(proxy_verb, "audit", "--event", "ok", "--kind", "request")
+    assert " request ok root by-model claude claude-x " in line
+    assert "(by-model: no route took it" in line
+    assert said(proxy_verb, "audit", "--client", "nobody") == "nothing is written down\n"
+    (one,) = json.loads(said(proxy_verb, "audit", as_json=True))["lines"]
+    assert (one["tokens"], one["status"]) == (142, 200)
     assert "nothing can be kept" in said(secret_verb, "list").replace("no key: ", "")
 
 

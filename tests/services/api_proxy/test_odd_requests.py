@@ -78,6 +78,11 @@ def test_every_request_leaves_a_line_also_one_that_goes_nowhere(proxy: Any) -> N
     assert {"client", "uid", "face", "why"} <= set(lines["unknown"])
     assert lines["marked"]["code"] == "request.invalid"
     assert lines["no-words"]["status"] == 400
+    with proxy.client as client:
+        page = client.get("/v1/proxy/audit", params={"event": "refused", "last": 2}).json()
+        one = client.get("/v1/proxy/audit", params={"request": "no-words"}).json()
+    assert [line["request"] for line in page["lines"]] == ["unknown", "marked"]
+    assert one["lines"] == [lines["no-words"]]
 
 
 def test_counting_tokens_costs_nothing(proxy: Any) -> None:

@@ -92,3 +92,19 @@ def test_who_does_not_read_a_long_answer_is_dropped_and_costs_no_memory(proxy: A
 def running_now(proxy: Any) -> int:
     with proxy.client as client:
         return int(client.get("/v1/proxy/top").json()["running"])
+
+
+def test_a_strangers_body_is_not_waited_for(service: Any) -> None:
+    """Without a key that is known there is nothing to read, and nothing to hold in memory."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with running() as api:
+        service("api-proxy", {**both(api.url), "tcp_port": port})
+        for path in PATHS:
+            with socket.create_connection(("127.0.0.1", port), 60) as connection:
+                connection.sendall(head(path, 30_000_000) + b'{"model": ')
+                got = everything(connection)
+            assert got.startswith(b"HTTP/1.1 401 ")
+            error = json.loads(got.partition(b"\r\n\r\n")[2])
+            assert error["error"]["code"] == "client.unknown_key"
+        assert api.asked == []
