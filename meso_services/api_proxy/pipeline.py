@@ -185,10 +185,11 @@ def _ask(facts: Facts, decision: Decision, asked: Asked) -> care.Ask:
 
 
 def _varies(incoming: Incoming) -> bytes:
-    """What the answer depends on besides the body: betas and versions of the API."""
+    """What the answer depends on besides the body: betas and versions of the API, and how it
+    may be compressed."""
     chosen = sorted(
-        f"{name.lower()}:{value}"
+        f"{name}:{value}"
         for name, value in incoming.headers
-        if name.lower().startswith(("anthropic-", "openai-"))
+        if name.startswith(("anthropic-", "openai-")) or name == "accept-encoding"
     )
     return "\0".join([incoming.query, *chosen]).encode()
