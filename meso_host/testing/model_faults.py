@@ -166,6 +166,9 @@ FAULTS: dict[str, Fault] = {
             b'{"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}',
         )
     ),
+    "odd-status": _said(_json(b"999 Request Denied", b"{}")),
+    "switching": _said(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n"),
+    "no-content": _said(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "endless-head": _endless_head,
     "no-gzip": _said(_json(b"200 OK", b'{"id": 1}', b"content-encoding: gzip\r\n")),
     "deep": _said(_json(b"200 OK", b"[" * 200_000)),

@@ -20,12 +20,12 @@ ROUND = 1000
 CONNECTIONS = 32
 GONE = 20
 # So many requests belong to one session.
-SESSION = 100
+SESSION = 10
 # The figure of the goal, and what counts as flat from the first rounds to the last.
 MOST_MIB = 80.0
 FLAT_MIB = 4.0
-# After so many rounds all is loaded, and what is bounded has nearly reached its bounds.
-WARM = 10
+# After so many rounds all is loaded, and what is bounded has reached its bounds.
+WARM = 50
 
 
 @dataclass(slots=True)
@@ -40,16 +40,19 @@ class Tally:
     @property
     def first(self) -> float:
         """Resident memory once it was warm, in MiB."""
-        return self.resident[min(WARM, len(self.resident)) - 1]
+        return self.resident[self.warm - 1]
+
+    @property
+    def warm(self) -> int:
+        """The round after which it counts as warm; in a short campaign that is the middle."""
+        return max(1, min(WARM, len(self.resident) // 2))
 
     def facts(self) -> dict[str, int]:
         """The figures, by what they count."""
         return {
             "requests of every sort": self.requests,
             "of these, clients that went away in the middle": self.gone,
-            f"resident memory after {min(WARM, len(self.resident)) * ROUND} requests, KiB": (
-                round(self.first * 1024)
-            ),
+            f"resident memory after {self.warm * ROUND} requests, KiB": (round(self.first * 1024)),
             "resident memory at the end, KiB": round(self.resident[-1] * 1024),
             "the most that it was after any round, KiB": round(max(self.resident) * 1024),
         }

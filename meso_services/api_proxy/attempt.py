@@ -13,6 +13,8 @@ from meso_services.api_proxy.meter import Meter
 from meso_services.api_proxy.streaming import Streaming
 from meso_services.api_proxy.translate.errors import inside, translated
 from meso_services.api_proxy.translate.request import encoded
+from meso_services.api_proxy.translate.sse import BrokenStreamError, Splitter
+from meso_services.api_proxy.translate.sse import parsed as parsed_event
 from meso_services.api_proxy.upstreams.answer import Answer
 from meso_services.api_proxy.upstreams.connections import Connections, FailureError
 from meso_services.api_proxy.upstreams.headers import KEYS
@@ -47,6 +49,9 @@ async def run(here: Exchange, this: Try, connections: Connections) -> Delivered:
 
 
 async def _answered(here: Exchange, this: Try, answer: Answer) -> Delivered:
+    if not 200 <= answer.status <= 599:
+        words = f"answered with the status {answer.status}, which no answer has"
+        raise FailureError("proxy.upstream_malformed", words, 502)
     if 300 <= answer.status < 400:
         raise FailureError(
             "proxy.upstream_redirect", "answered with a redirect, which is not followed", 502
@@ -56,10 +61,23 @@ async def _answered(here: Exchange, this: Try, answer: Answer) -> Delivered:
     if answer.streams and (here.facts.stream or this.plan.translator is None):
         return await Streaming(here, this, answer).run()
     if answer.streams:
-        raise FailureError(
-            "proxy.upstream_malformed", "answered with a stream that was not asked for", 502
-        )
+        raise await _unasked(here, answer)
     return await _whole(here, this, answer)
+
+
+async def _unasked(here: Exchange, answer: Answer) -> Exception:
+    """A stream for a client that cannot read one. Some servers say their errors so."""
+    splitter = Splitter(here.settings.max_answer)
+    try:
+        async for piece in answer.pieces():
+            for event in splitter.feed(piece):
+                if error := inside(parsed_event(event)):
+                    return said(here.facts.face, error)
+                words = "answered with a stream that was not asked for"
+                return FailureError("proxy.upstream_malformed", words, 502)
+    except BrokenStreamError as problem:
+        return FailureError(problem.code, f"answered with a stream: {problem}", 502)
+    return FailureError("proxy.upstream_cut", "answered with a stream of nothing", 502)
 
 
 async def _refused(here: Exchange, plan: Plan, answer: Answer) -> FailedError:

@@ -16,6 +16,8 @@ from meso_services.runtime.errors import MesoError
 PRIVACY, TASK, SESSION = "x-meso-privacy", "x-meso-task", "x-meso-session"
 # A client that cannot set headers says the same in the body's metadata.
 IN_METADATA = {PRIVACY: "meso_privacy", TASK: "meso_task", SESSION: "meso_session"}
+# Clients that name their sessions by themselves, so that a session's budget holds for them too.
+THEIR_SESSION = ("x-claude-code-session-id",)
 # English text has about four bytes a token; only a rough size is needed.
 BYTES_PER_TOKEN = 4
 # It stands in sums, labels and lines; the longest real names have about two hundred letters.
@@ -142,6 +144,9 @@ def _marks(headers: Mapping[str, str], metadata: Any) -> dict[str, str]:
             said.sort(key=lambda place: PLACES.index(cast(Place, place)))
         if said:
             found[header] = said[0]
+    for header in THEIR_SESSION:
+        if _WORD.fullmatch(headers.get(header, "")):
+            found.setdefault(SESSION, headers[header])
     return found
 
 

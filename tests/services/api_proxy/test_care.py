@@ -152,6 +152,21 @@ def test_a_route_that_says_so_answers_again_from_the_cache(service: Any, api: Mo
     assert table["requests"] == 4
 
 
+def test_a_session_that_the_client_names_itself_has_its_budget(service: Any, api: ModelApi) -> None:
+    """As the `claude` client does; a name of another form is none, and passes as it came."""
+    proxy = service("api-proxy", settings(api, budgets={"session_tokens": 200}))
+    name = "x-claude-code-session-id"
+    with proxy.client as client:
+
+        def ask(session: str) -> int:
+            return int(client.post("/v1/messages", json=ASK, headers={name: session}).status_code)
+
+        assert [ask("one"), ask("one"), ask("two"), ask("not a word"), ask("not a word")] == [
+            *(200, 402, 200, 200, 200)
+        ]
+    assert [one.headers[name] for one in api.asked] == ["one", "two", "not a word", "not a word"]
+
+
 def test_metrics_and_ledger_tell_who_and_what(service: Any, api: ModelApi) -> None:
     proxy = service("api-proxy", settings(api))
     with proxy.client as client:
