@@ -116,12 +116,15 @@ class Answer:
 
         content = self._response.content
         try:
-            while True:
+            while not content.at_eof():
+                if content.is_eof():
+                    # All of it is here; to wait for it would cost a timer.
+                    yield content.read_nowait()
+                    continue
                 async with asyncio.timeout(self._idle):
                     piece = await content.readany()
-                if not piece:
-                    return
-                yield piece
+                if piece:
+                    yield piece
         except TimeoutError as problem:
             raise FailureError(
                 "proxy.upstream_timeout", f"sent nothing for {self._idle:g} s", 504
