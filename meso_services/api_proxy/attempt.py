@@ -17,10 +17,8 @@ from meso_services.api_proxy.translate.sse import BrokenStreamError, Splitter
 from meso_services.api_proxy.translate.sse import parsed as parsed_event
 from meso_services.api_proxy.upstreams.answer import Answer
 from meso_services.api_proxy.upstreams.connections import Connections, FailureError
-from meso_services.api_proxy.upstreams.headers import KEYS
 from meso_services.api_proxy.upstreams.plan import Plan
 from meso_services.runtime.errors import MesoError
-from meso_services.runtime.redact import MIN_KNOWN
 
 
 async def ready(here: Exchange, this: Try) -> Delivered:
@@ -83,20 +81,12 @@ async def _unasked(here: Exchange, answer: Answer) -> Exception:
 async def _refused(here: Exchange, plan: Plan, answer: Answer) -> FailedError:
     """The upstream's own error: as it came, or in the words of the client's face."""
     with here.held.another() as held:
-        raw = _without_keys(plan, await answer.whole(held))
+        raw = plan.without_keys(await answer.whole(held))
     headers = answer.headers
     if plan.translator is not None:
         raw = translated(here.facts.face, answer.status, answer.unpacked(raw) or b"")
         headers = [JSON, *(pair for pair in headers if pair[0] in KEPT)]
     return refused(answer, Reply(answer.status, tuple(headers), raw))
-
-
-def _without_keys(plan: Plan, raw: bytes) -> bytes:
-    """An error without the key that it was sent: some servers quote it."""
-    for name, value in plan.outgoing.headers if plan.outgoing else ():
-        if name in KEYS and len(key := value.removeprefix("Bearer ")) >= MIN_KNOWN:
-            raw = raw.replace(key.encode(), b"[redacted]")
-    return raw
 
 
 async def _whole(here: Exchange, this: Try, answer: Answer) -> Delivered:

@@ -73,7 +73,7 @@ class Streaming:
             raise said(face, error)
         self._errored = True
         if self._translator is None:
-            return event
+            return self._this.plan.without_keys(event)
         return errors.event(face, error.status, error.words, error.code)
 
     def _end(self) -> bytes:

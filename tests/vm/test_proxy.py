@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from meso_host.vm.disk import read_image
 from meso_host.vm.lab import LabMachine
 
 # Tries every way out that a program has; prints one word for each.
@@ -179,8 +180,8 @@ def test_a_secret_is_used_and_cannot_be_found(with_upstream: LabMachine) -> None
         assert found_at(machine) == ""
         # Nor in any block that the machine has written since it was made, deleted ones too.
         machine.run("sync", check=True)
-        for disk in (machine.disk, machine.plan.image):
-            assert not holds(disk, VALUE.encode()), disk
+        for written in (machine.disk, read_image(machine.plan.image).disk):
+            assert not holds(written, VALUE.encode()), written
         cores = machine.run(
             "cat /proc/$(systemctl show -P MainPID meso-api-proxy)/limits; "
             "sysctl fs.suid_dumpable; ls /var/lib/systemd/coredump 2>/dev/null | wc -l"
@@ -192,11 +193,11 @@ def test_a_secret_is_used_and_cannot_be_found(with_upstream: LabMachine) -> None
         secret(machine, "delete", "near")
 
 
-def holds(disk: Path, value: bytes) -> bool:
+def holds(place: Path, value: bytes) -> bool:
     """True if the bytes stand anywhere in the file. A qcow2 disk keeps what was written as it
     was; a value that two of its clusters share would be missed."""
     last = b""
-    with disk.open("rb") as file:
+    with place.open("rb") as file:
         while piece := file.read(16 << 20):
             if value in last + piece:
                 return True

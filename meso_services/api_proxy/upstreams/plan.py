@@ -9,8 +9,10 @@ from typing import Any, Protocol
 from meso_services.api_proxy.faces.face import Action
 from meso_services.api_proxy.facts import Facts
 from meso_services.api_proxy.upstreams.settings import Upstream
+from meso_services.runtime.redact import MIN_KNOWN
 
 Pairs = Sequence[tuple[str, str]]
+KEYS = frozenset({"authorization", "x-api-key"})
 
 
 class UntranslatableError(Exception):
@@ -63,6 +65,13 @@ class Plan:
     translator: Translator | None = None
     untranslated: tuple[str, ...] = ()
     ready: bytes | None = None
+
+    def without_keys(self, error: bytes) -> bytes:
+        """An error without the key that was sent: some servers quote it."""
+        for name, value in self.outgoing.headers if self.outgoing else ():
+            if name in KEYS and len(key := value.removeprefix("Bearer ")) >= MIN_KNOWN:
+                error = error.replace(key.encode(), b"[redacted]")
+        return error
 
 
 @dataclass(frozen=True)
