@@ -111,20 +111,6 @@ class Journal:
             with contextlib.suppress(FileNotFoundError):
                 yield from (line for line in self._lines(segment) if CHECKPOINT not in line)
 
-    def newest(self, count: int, fits: Callable[[Record], bool]) -> list[Record]:
-        """The newest lines that fit and are on the disk, oldest first. For a thread: it reads
-        backwards, segment by segment, until it has `count`."""
-        found: list[Record] = []
-        for segment in reversed(self.segments()):
-            with contextlib.suppress(FileNotFoundError):
-                lines = list(_politely(_decoded, segment.read_bytes().splitlines()))
-                for line in reversed(lines):
-                    if line is not None and CHECKPOINT not in line and fits(line):
-                        found.append(line)
-                        if len(found) == count:
-                            return found[::-1]
-        return found[::-1]
-
     def segments(self) -> list[Path]:
         """The files, oldest first."""
         numbered = [
@@ -158,7 +144,7 @@ class Journal:
                     self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
 
     def _write(self, batch: list[Record]) -> bool:
-        data = b"".join(_politely(_encode, batch))
+        data = b"".join(politely(_encode, batch))
         try:
             if self._current.stat().st_size >= self.bounds.segment:
                 self._begin(self._number + 1)
@@ -170,7 +156,7 @@ class Journal:
             return False
         self.problem = ""
         if self._fold is not None:
-            deque(_politely(self._fold.apply, batch), maxlen=0)
+            deque(politely(self._fold.apply, batch), maxlen=0)
         return True
 
     def _begin(self, number: int) -> None:
@@ -243,20 +229,12 @@ class Journal:
                     self.damaged += 1
 
 
-def _politely(work: Callable[[S], T], batch: list[S]) -> Iterator[T]:
+def politely(work: Callable[[S], T], batch: list[S]) -> Iterator[T]:
     """`work` on each, letting the event loop's thread in every few."""
     for number, record in enumerate(batch, 1):
         yield work(record)
         if number % TURN == 0:
             time.sleep(0)
-
-
-def _decoded(line: bytes) -> Record | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def _encode(record: Record) -> bytes:

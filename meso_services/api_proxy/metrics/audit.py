@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Query
 
 from meso_services.api_proxy.care.audit import Audit
 from meso_services.api_proxy.care.journal import Record
+from meso_services.api_proxy.care.newest import newest
 from meso_services.contract.proxy_audit import ProxyAuditPage
 from meso_services.runtime.app import errors
 from meso_services.runtime.peer import Peer, require_operator
@@ -34,7 +35,7 @@ def add_routes(app: FastAPI, audit: Audit) -> None:
         """The newest lines, of those with these values where any are given."""
         wanted = {"client": client, "kind": kind, "event": event, "request": request}
         journal = audit.journal
-        lines = await asyncio.to_thread(journal.newest, last, _fits(wanted))
+        lines = await asyncio.to_thread(newest, journal, last, _fits(wanted))
         return ProxyAuditPage(lines=tuple(lines), dropped=journal.dropped, problem=journal.problem)
 
 
