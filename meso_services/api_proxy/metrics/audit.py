@@ -24,7 +24,7 @@ def add_routes(app: FastAPI, audit: Audit) -> None:
     """Add the routes."""
 
     @app.get("/v1/proxy/audit", responses=errors(403))
-    async def newest(
+    async def audit_lines(
         _operator: Operator,
         last: Annotated[int, Query(ge=1, le=MOST_LINES)] = 50,
         client: Word = "",
