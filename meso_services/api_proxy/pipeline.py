@@ -24,7 +24,7 @@ from meso_services.api_proxy.settings import Settings
 from meso_services.api_proxy.upstreams.connections import Connections
 from meso_services.api_proxy.upstreams.headers import callers_key
 from meso_services.api_proxy.upstreams.plan import Incoming
-from meso_services.api_proxy.wire import Client, Watch, body_of, headers_of
+from meso_services.api_proxy.wire import Client, Watch, body_of, headers_of, thrown_away
 from meso_services.runtime.errors import MesoError
 from meso_services.runtime.logging import request_id
 from meso_services.runtime.peer import PEER_KEY, Peer
@@ -55,16 +55,24 @@ class Pipeline:
         asked = Asked(face, action, began)
         with self._parts.buffers.held() as held:
             try:
-                # First of all: a stranger's body is not read.
+                await self._introduced(scope, receive, asked)
                 with self._written_down(asked):
-                    asked.incoming = _incoming(scope)
-                    asked.who = self.client_of(scope, asked.incoming)
                     asked.raw = await body_of(receive, held)
                 await self._watched(receive, client, asked, held)
             except MesoError as problem:
                 if client.began:
                     raise
                 await client.refuse(face, problem)
+
+    async def _introduced(self, scope: Scope, receive: Receive, asked: Asked) -> None:
+        """Who asks, before the body is read: nothing of a stranger's is held."""
+        asked.incoming = _incoming(scope)
+        try:
+            with self._written_down(asked):
+                asked.who = self.client_of(scope, asked.incoming)
+        except MesoError:
+            await thrown_away(receive)
+            raise
 
     @contextmanager
     def _written_down(self, asked: Asked) -> Iterator[None]:
