@@ -1,6 +1,12 @@
-"""The order of the tests: quick ones first, those that boot a machine last, together."""
+"""The order of the tests: quick ones first, those that boot a machine last, together.
+
+The whole suite runs in two processes (`meso_host/testing/suite.py`): one of them has all the
+machines, the other one everything else.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,3 +32,16 @@ def rank(item: pytest.Item) -> tuple[int, int, str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort after the shuffling; the order within a group stays shuffled."""
     items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """Which tests stay together in one process: a file's, which share services, and all that
+    boot machines, one of which may run at a time."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 (only where it is used)
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "machines" if nodeid.startswith("tests/vm/") else nodeid.partition("::")[0]
+
+    return Together(config, log)

@@ -6,7 +6,9 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,30 +16,43 @@ from meso_host.bench.areas import Note
 from meso_host.bench.record import Against, Record
 from meso_host.setup import model as files
 from meso_services.contract.mind import MindConfig
+from meso_services.embedding import forward
 from meso_services.embedding.model import Embedder
 from meso_services.mind import runs, session, state, vectors
-from meso_services.mind.clustering import Clusters, Floats, normalised, step
+from meso_services.mind.clustering import Change, Clusters, Floats, normalised, step
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Reply
+from meso_services.mind.state import Made, Mind
+from meso_services.runtime.blas import one_thread
 
-WIDTH = 384
+WIDTH, THOUGHTS, CLUSTERS = 384, 5000, 500
 SENTENCE = "What should a mind remember of a long conversation about gardens?"
 
 
 def run(note: Note) -> Iterator[Record]:
     """Iterations with a model that answers at once, opening, and embedding."""
+    one_thread()
     with tempfile.TemporaryDirectory(prefix="meso-") as scratch:
         top = Path(scratch)
         note("iterations with a pool of 50")
-        yield Record("an iteration, pool of 50", _iterations(top / "small", 50), "ms", _goal(15))
+        embedder = Embedder(files.bring(note))
+        small = _small(top / "small", _Random())
+        yield Record("an iteration, pool of 50", small, "ms", _goal(15))
+        real = _small(top / "real", _Local(embedder))
+        yield Record("the same, its three thoughts embedded too", real, "ms", _goal(15))
         note("a pool of 5,000 and 500 clusters")
+        large = _iterated(_grown(top / "grown"), _Near(), 12)
+        yield Record("an iteration, 5,000 thoughts and 500 clusters", large, "ms", _goal(100))
         fast, slow = _large()
         naive = Against("peer", "a loop over clusters in Python", slow)
-        yield Record("clustering, 5,000 thoughts and 500 clusters", fast, "ms", naive)
+        yield Record("clustering 1,000 of 5,000 anew, 500 clusters", fast, "ms", naive)
         note("a session of 100,000 thoughts")
-        yield Record("opening 100,000 thoughts", _opening(top / "large"), "s", _goal(1))
+        opening, appending = _long(top / "large")
+        yield Record("opening 100,000 thoughts", opening, "s", _goal(1))
+        beside = Against("peer", "an iteration of a session of 60 thoughts", small)
+        yield Record("an iteration after 100,000 thoughts", appending, "ms", beside)
         note("embedding")
-        yield Record("embedding a sentence", _embedding(note), "ms", _goal(8))
+        yield from _embedding(embedder)
 
 
 def _goal(value: float) -> Against:
@@ -59,48 +74,127 @@ class _Random:
         return normalised(self._rng.normal(size=(len(texts), WIDTH)).astype(np.float32))
 
 
-def _iterations(place: Path, pool: int) -> float:
-    config = MindConfig(embedding_dim=WIDTH, active_pool_size=pool, seed=1)
-    session.init(place, "Hello.", config)
+class _Local:
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def embed(self, texts: list[str]) -> Floats:
+        """The local model's vectors, of sentences as long as thoughts are."""
+        return self._embedder.embed([f"{text}: {SENTENCE}" for text in texts]).vectors
+
+
+class _Near:
+    """Vectors near known centres, and a stranger."""
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(3)
+
+    def embed(self, texts: list[str]) -> Floats:
+        """One of no cluster, the others of some."""
+        some = _centres()[self._rng.integers(CLUSTERS, size=len(texts))]
+        some += self._rng.normal(size=some.shape).astype(np.float32) * np.float32(0.02)
+        some[0] = self._rng.normal(size=WIDTH)
+        return normalised(some)
+
+
+def _centres() -> Floats:
+    made = np.random.default_rng(2).normal(size=(CLUSTERS, WIDTH))
+    return normalised(made.astype(np.float32))
+
+
+def _small(place: Path, embedder: Any) -> float:
+    session.init(place, "Hello.", MindConfig(embedding_dim=WIDTH, active_pool_size=50, seed=1))
     mind = state.open_mind(place)
-    around = Around(_Instant(), _Random())  # type: ignore[arg-type]
+    _iterated(mind, embedder, 20)
+    return _iterated(mind, embedder, 20)
+
+
+def _iterated(mind: Mind, embedder: Any, count: int) -> float:
+    """Milliseconds of an iteration, the median; the model answers at once."""
     times, began = [], time.perf_counter()
-    for _ in runs.run(mind, runs.Wish(40), around):
+    for _ in runs.run(mind, runs.Wish(count), Around(_Instant(), embedder)):
         times.append(time.perf_counter() - began)
         began = time.perf_counter()
-    # The first ones load HDBSCAN.
-    return 1000 * float(np.median(times[20:]))
+    # The first one loads HDBSCAN.
+    return 1000 * float(np.median(times[1:]))
+
+
+def _grown(place: Path) -> Mind:
+    """A pool of 5,000 in which a fifth is noise, and 500 clusters."""
+    config = MindConfig(embedding_dim=WIDTH, active_pool_size=THOUGHTS, seed=1)
+    session.init(place, "Hello.", config)
+    mind = state.open_mind(place)
+    rng = np.random.default_rng(4)
+    numbers = [n % CLUSTERS for n in range(THOUGHTS * 4 // 5)]
+    held = _centres()[numbers] + rng.normal(size=(len(numbers), WIDTH)) * 0.02
+    held = np.concatenate([held, rng.normal(size=(THOUGHTS - len(numbers), WIDTH))])
+    unit = normalised(held.astype(np.float32))
+    mind.clusters.add(numbers, unit[: len(numbers)])
+    changes = [Change(n, c, "hdbscan", 0.1) for n, c in enumerate(numbers)]
+    made = {"iteration": 0, "time": "", "mind": "mind_0", "from": {}}
+    thoughts = [{**made, "text": f"thought {n}"} for n in range(THOUGHTS)]
+    state.commit(mind, Made(thoughts, unit, [], changes), {})
+    return mind
 
 
 def _large() -> tuple[float, float]:
+    """A step over 1,000 thoughts, and the naive reading of its matching: pair by pair."""
     rng = np.random.default_rng(2)
-    centres = normalised(rng.normal(size=(500, WIDTH)).astype(np.float32))
+    centres = _centres()
     clusters = Clusters(WIDTH)
-    clusters.add(list(range(500)), centres)
-    fresh = normalised(rng.normal(size=(5000, WIDTH)).astype(np.float32))
-    fresh[500:] = centres[rng.integers(500, size=4500)]
-    ids = list(range(5000))
+    clusters.add(list(range(CLUSTERS)), centres)
+    fresh = normalised(rng.normal(size=(1000, WIDTH)).astype(np.float32))
+    fresh[200:] = centres[rng.integers(CLUSTERS, size=800)]
+    ids = list(range(1000))
     fast = _timed(lambda: step(clusters, ids, fresh, threshold=0.3, min_size=3))
-    few = fresh[:25]
-    slow = _timed(lambda: [[1 - float(np.dot(v, c)) for c in centres] for v in few]) * 200
+    few = fresh[:50]
+    slow = _timed(lambda: [[1 - float(np.dot(v, c)) for c in centres] for v in few]) * 20
     return 1000 * fast, 1000 * slow
 
 
-def _opening(place: Path) -> float:
-    session.init(place, None, MindConfig(embedding_dim=WIDTH))
+def _long(place: Path) -> tuple[float, float]:
+    """Seconds to open 100,000 thoughts, and milliseconds of an iteration more."""
+    session.init(place, None, MindConfig(embedding_dim=WIDTH, seed=1))
     with (place / session.THOUGHTS).open("w") as out:
         for number in range(100_000):
             line = {"id": number, "iteration": 0, "mind": "mind_0", "text": SENTENCE, "commit": 0}
             out.write(json.dumps(line) + "\n")
     with (place / vectors.NAME).open("wb") as raw:
         raw.truncate(100_000 * WIDTH * 4)
-    return _timed(lambda: state.open_mind(place))
+    opening = _timed(lambda: state.open_mind(place))
+    return opening, _iterated(state.open_mind(place), _Random(), 20)
 
 
-def _embedding(note: Note) -> float:
-    model = Embedder(files.bring(note))
-    model.embed([SENTENCE])
-    return 1000 * min(_timed(lambda: model.embed([SENTENCE])) for _ in range(20))
+def _embedding(model: Embedder) -> Iterator[Record]:
+    """One sentence, and one of many; beside the same model with plain products of matrices."""
+    fast = 1000 * min(_timed(lambda: model.embed([SENTENCE])) for _ in range(20))
+    many = 1000 * min(_timed(lambda: model.embed([SENTENCE] * 32)) for _ in range(3)) / 32
+    with _plain_products(model):
+        plain = 1000 * min(_timed(lambda: model.embed([SENTENCE])) for _ in range(20))
+    yield Record("embedding a sentence", fast, "ms", _goal(8))
+    naive = Against("peer", "plain matrix products, the naive forward pass", plain)
+    yield Record("embedding a sentence, again", fast, "ms", naive)
+    yield Record("embedding one of 32 sentences", many, "ms", _goal(8))
+
+
+@contextmanager
+def _plain_products(model: Embedder) -> Iterator[None]:
+    whole: dict[int, Floats] = {}
+
+    def product(rows: Floats, panels: Floats, bias: Floats) -> Floats:
+        if id(panels) not in whole:
+            joined = panels.transpose(1, 0, 2).reshape(panels.shape[1], -1)
+            whole[id(panels)] = np.ascontiguousarray(joined)
+        found: Floats = rows @ whole[id(panels)] + bias
+        return found
+
+    real = forward._product
+    forward._product = product
+    try:
+        model.embed([SENTENCE])
+        yield
+    finally:
+        forward._product = real
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -54,7 +54,9 @@ class AptRoot:
         )
         (self.path / "etc/preferences").write_text(
             "".join(
-                f"Package: {name}\nPin: version {version}\nPin-Priority: 1001\n\n"
+                # Without `:any` apt would pin its first architecture only, and a newer version of
+                # another one could not be installed beside it.
+                f"Package: {name}:any\nPin: version {version}\nPin-Priority: 1001\n\n"
                 for name, version in sorted((pins or {}).items())
             )
         )

@@ -21,6 +21,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "vm": ("tests/vm",),
     "all": ("tests",),
 }
+# The machines of the VM room take most of the time and little more than one processor: in the
+# whole suite one process boots them while another one does everything else.
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope")
 # pytest's own word for "there was nothing to run".
 NOTHING_COLLECTED = 5
 
@@ -36,6 +39,8 @@ class Suite:
 def arguments(suite: Suite) -> list[str]:
     """pytest's command line for `suite`."""
     options = ["-m", "not soak", "--durations=10", "-o", "console_output_style=times"]
+    if suite.room == "all":
+        options += SIDE_BY_SIDE
     places = [place for place in ROOMS[suite.room] if (tree.TOP / place).is_dir()]
     return [sys.executable, "-m", "pytest", *options, *places, *suite.words]
 

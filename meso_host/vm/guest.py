@@ -23,6 +23,8 @@ from meso_services.runtime import process
 SSH_FAILED = 255
 # ssh itself gives up a machine that does not answer; this is for one that is slow.
 TRY_SECONDS = 60.0
+# QEMU itself is there in a moment; on a busy computer it takes its time, too.
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,26 @@ class Guest:
             )
         keys.write_config(self.files, port)
         self.files.save(Record(self.machine.arch, str(image), port, child.pid, said, how))
-        self._wait_until(
-            lambda: self.files.running() is None or (self.files.directory / "qmp.sock").exists(), 20
-        )
-        if child.poll() is not None:
+        if not self._answers():
+            # It closes its socket a moment before it ends.
+            self._wait_until(lambda: child.poll() is not None, 20)
             self.pulse().check()
+
+    def _answers(self) -> bool:
+        """Wait until QEMU has made the machine: then, and not before, it answers its control
+        socket. False when it ended instead, or does not answer for START_SECONDS."""
+        end = time.monotonic() + START_SECONDS
+        control = self.files.directory / "qmp.sock"
+        while time.monotonic() < end and self.files.running() is not None:
+            if control.exists():
+                try:
+                    with Qmp(control, timeout=START_SECONDS):
+                        return True
+                except HostError:
+                    pass  # bound and not listening yet, or gone
+            time.sleep(0.05)
+            self.reap()
+        return False
 
     @property
     def port(self) -> int:

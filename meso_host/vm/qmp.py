@@ -40,8 +40,12 @@ class Qmp:
                 remedy="Is the machine running? `meso vm NAME` starts it.",
             ) from error
         self._reader = self._socket.makefile("rb")
-        self._read()
-        self.execute("qmp_capabilities")
+        try:
+            self._read()
+            self.execute("qmp_capabilities")
+        except BaseException:
+            self.close()
+            raise
 
     def execute(self, command: str, **arguments: Any) -> Any:
         """Run one command; its answer. Raises HostError when QEMU refuses it."""
@@ -68,7 +72,14 @@ class Qmp:
         self.execute("human-monitor-command", **{"command-line": line})
 
     def _read(self) -> dict[str, Any]:
-        line = self._reader.readline()
+        try:
+            line = self._reader.readline()
+        except OSError as error:
+            raise HostError(
+                "vm.no_answer",
+                f"QEMU's control socket does not answer: {error}",
+                remedy="The computer may be very busy; try again.",
+            ) from error
         if not line:
             raise HostError("vm.gone", "QEMU closed its control socket.", remedy="It has ended.")
         answer: dict[str, Any] = json.loads(line)

@@ -60,6 +60,12 @@ class MindConfig(Message):
     presence: Literal["absent", "reviewing", "engaged"] | None = Field(
         default=None, description="The user's presence, as the mind is told"
     )
+    split_below: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Split a cluster whose coherence falls below this; without it none is split",
+    )
     auditors: tuple[str, ...] = Field(
         default=(), max_length=16, description="Programs or `module:function` around an iteration"
     )
@@ -70,7 +76,7 @@ class MindConfig(Message):
         return self.model_dump(mode="json", exclude=set(EXTRA) - extra)
 
 
-EXTRA = ("minds", "seed", "drafts", "presence", "auditors")
+EXTRA = ("minds", "seed", "drafts", "presence", "split_below", "auditors")
 
 
 def _default(key: str) -> Any:
@@ -164,10 +170,84 @@ class MembersReply(Message):
     members: tuple[JsonObject, ...]
 
 
+class PoolsReply(Message):
+    """`GET /v1/minds/{name}/pools`: both pools as they are now, and the drafts that wait."""
+
+    iteration: int
+    presence: Literal["absent", "reviewing", "engaged"] | None
+    thoughts: tuple[JsonObject, ...]
+    messages: tuple[JsonObject, ...]
+    drafts: tuple[JsonObject, ...]
+
+
 class HistoryReply(Message):
     """`GET /v1/minds/{name}/history`: messages and interventions, oldest first."""
 
     history: tuple[JsonObject, ...]
+
+
+Analysis = Literal[
+    "overview",
+    "diversity",
+    "novelty",
+    "attractors",
+    "clusters",
+    "trajectory",
+    "impact",
+    "lineage",
+    "windows",
+    "compare",
+]
+
+
+class AnalysisQuery(Message):
+    """`GET /v1/minds/{name}/analysis/{what}`: the numbers of an analysis; each has a default."""
+
+    points: int | None = Field(default=None, ge=1, le=1000)
+    span: int | None = Field(default=None, ge=1, le=10_000)
+    of: Literal["thought", "message"] | None = None
+    number: int | None = Field(default=None, ge=0)
+    depth: int | None = Field(default=None, ge=1, le=100)
+    size: int | None = Field(default=None, ge=1, le=100_000)
+    step: int | None = Field(default=None, ge=1, le=100_000)
+    other: MindName | None = Field(default=None, description="compare: the other mind")
+    embed: bool = Field(default=False, description="impact: embed the messages for their pull")
+
+
+class AnalysisReply(Message):
+    """The answer: rows, or one object (`answer` then holds it alone)."""
+
+    rows: bool
+    answer: tuple[JsonObject, ...]
+
+
+class PlotReply(Message):
+    """`GET /v1/minds/{name}/plot`: a page, and PNG files in base64 by name."""
+
+    page: str
+    pictures: dict[str, str]
+
+
+class ExtractRequest(Message):
+    """`POST /v1/minds/{name}/extract`: a new mind of the iterations `first` to `last`, which is
+    not part of it; without `last` to the end.
+    """
+
+    name: MindName
+    first: int = Field(default=0, ge=0)
+    last: int | None = Field(default=None, ge=0)
+
+
+class SplitRequest(Message):
+    """`POST /v1/minds/{name}/clusters/{cluster}/split`."""
+
+    dry_run: bool = False
+
+
+class SplitReply(Message):
+    """The clusters that came of it, or would; none when it is of one piece."""
+
+    clusters: tuple[JsonObject, ...]
 
 
 class DraftsReply(Message):

@@ -14,6 +14,7 @@ from meso_services.embedding.weights import Floats, Layer, Norm, Weights
 
 HEADS = 12
 _EPSILON = np.float32(1e-12)
+_SMALL = 1_000_000
 _ROOT_HALF = np.float32(0.7071067811865476)
 
 
@@ -35,10 +36,24 @@ def embed(weights: Weights, texts: Sequence[Sequence[int]]) -> Floats:
 
 
 def _layer(state: Floats, layer: Layer, spans: Sequence[slice]) -> Floats:
-    mixed = _attend(state @ layer.qkv + layer.qkv_bias, spans)
-    state = _norm(state + mixed @ layer.out + layer.out_bias, layer.after_attention)
-    fed = _gelu(state @ layer.up + layer.up_bias) @ layer.down + layer.down_bias
+    mixed = _attend(_product(state, layer.qkv, layer.qkv_bias), spans)
+    state = _norm(state + _product(mixed, layer.out, layer.out_bias), layer.after_attention)
+    fed = _product(_gelu(_product(state, layer.up, layer.up_bias)), layer.down, layer.down_bias)
     return _norm(state + fed, layer.after_feed)
+
+
+def _product(rows: Floats, panels: Floats, bias: Floats) -> Floats:
+    """`rows` (n, in) times a matrix in panels, plus its bias; shape (n, out)."""
+    count, inner, width = panels.shape
+    found = np.empty((len(rows), count, width), np.float32)
+    # So many rows at once as OpenBLAS still multiplies without packing.
+    at_once = _SMALL // (inner * width)
+    for at in range(0, len(rows), at_once):
+        part = slice(at, at + at_once)
+        np.matmul(rows[part], panels, out=found[part].transpose(1, 0, 2))
+    flat = found.reshape(len(rows), count * width)
+    flat += bias
+    return flat
 
 
 def _attend(joined: Floats, spans: Sequence[slice]) -> Floats:

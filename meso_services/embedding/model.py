@@ -14,6 +14,7 @@ import numpy as np
 
 from meso_services.embedding import forward, half, weights
 from meso_services.embedding.weights import Floats, Weights
+from meso_services.runtime.blas import one_thread
 from meso_services.runtime.errors import MesoError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Embedder:
         Raises MesoError `embed.no_model` when they are not there or are not the model's.
         """
         self._lock = threading.Lock()
+        one_thread()
         try:
             self._weights: Weights = weights.read(directory / half.WEIGHTS)
             self._tokenizer = _tokenizer(directory / half.TOKENIZER)

@@ -14,6 +14,7 @@ from meso_services.embedding.half import Tensor, tensors
 
 Floats = NDArray[np.float32]
 LAYERS = 6
+PANEL = 32
 _TYPES = {"F16": "<f2", "F32": "<f4"}
 
 
@@ -27,7 +28,9 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One transformer layer. Matrices are (in, out); `qkv` is query, key and value in one."""
+    """One transformer layer. Matrices are panels, see `panels`; `qkv` is query, key and value
+    in one.
+    """
 
     qkv: Floats
     qkv_bias: Floats
@@ -67,6 +70,19 @@ def read(path: Path) -> Weights:
     )
 
 
+def panels(matrix: Floats) -> Floats:
+    """A matrix (out, in) as panels of its columns, shape (out / PANEL, in, PANEL).
+
+    A product with one panel of a few rows is small enough for OpenBLAS to take the numbers from
+    where they are. A larger one it packs anew each time, which for one sentence costs more than
+    the multiplication.
+    """
+    found: Floats = np.ascontiguousarray(
+        matrix.reshape(-1, PANEL, matrix.shape[1]).transpose(0, 2, 1)
+    )
+    return found
+
+
 def _view(tensor: Tensor) -> NDArray[np.floating]:
     raw: NDArray[np.uint8] = np.frombuffer(tensor.data, np.uint8)
     return raw.view(_TYPES.get(tensor.dtype, "<i8")).reshape(tensor.shape)
@@ -83,9 +99,7 @@ class _Named:
         return Norm(self.single(f"{name}.weight"), self.single(f"{name}.bias"))
 
     def matrix(self, *names: str) -> Floats:
-        # Transposed once: rows of activations are multiplied from the left.
-        joined = np.concatenate([self.single(f"{name}.weight") for name in names])
-        return np.ascontiguousarray(joined.T)
+        return panels(np.concatenate([self.single(f"{name}.weight") for name in names]))
 
     def bias(self, *names: str) -> Floats:
         return np.concatenate([self.single(f"{name}.bias") for name in names])

@@ -14,6 +14,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from meso_services.mind.text import clean
@@ -51,7 +52,8 @@ def ask(auditors: Iterable[str], event: dict[str, Any]) -> list[Finding]:
     for auditor in auditors:
         try:
             said = _function(auditor)(event) if _is_function(auditor) else _program(auditor, event)
-            found += [_finding(auditor, one) for one in list(said or [])[:MOST_FINDINGS]]
+            # A generator of somebody else's may never end.
+            found += [_finding(auditor, one) for one in islice(said or (), MOST_FINDINGS)]
         except Exception as problem:
             # Whatever somebody else's code raises must not end the session.
             found.append(Finding(auditor, "alert", f"the auditor failed: {problem}"[:500]))

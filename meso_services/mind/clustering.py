@@ -22,12 +22,15 @@ MOST_NOISE = 512
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A thought that joined a cluster. `by` is `centroid` or `hdbscan`; `distance` is cosine."""
+    """A thought that joined a cluster. `by` is `centroid`, `hdbscan` or `split`; `distance` is
+    cosine. After a split `left` is the cluster that it was in before.
+    """
 
     thought: int
     cluster: int
     by: str
     distance: float
+    left: int | None = None
 
 
 @dataclass(slots=True)
@@ -71,8 +74,12 @@ class Clusters:
         found: Doubles = np.linalg.norm(self.sums[: self.count], axis=1) / sizes
         return found
 
-    def add(self, clusters: Sequence[int], vectors: Floats) -> None:
-        """Give unit vectors to clusters; a number that is not there yet makes the cluster."""
+    def add(self, clusters: Sequence[int], vectors: Floats, sign: Sequence[int] = ()) -> None:
+        """Give unit vectors to clusters; a number that is not there yet makes the cluster.
+
+        With `sign`, those of -1 are taken from theirs instead. The order is that of the rows, so
+        that replaying what was added gives the same sums to the last bit.
+        """
         if not len(clusters):
             return
         wanted = max(clusters) + 1
@@ -80,8 +87,9 @@ class Clusters:
             self._room(max(2 * len(self.sizes), wanted))
         self.count = max(self.count, wanted)
         index = np.asarray(clusters)
-        np.add.at(self.sums, index, vectors.astype(np.float64))
-        np.add.at(self.sizes, index, 1)
+        signs = np.asarray(sign, np.int64) if len(sign) else np.ones(len(index), np.int64)
+        np.add.at(self.sums, index, vectors.astype(np.float64) * signs[:, None])
+        np.add.at(self.sizes, index, signs)
         touched = np.unique(index)
         norms = np.linalg.norm(self.sums[touched], axis=1, keepdims=True)
         self.units[touched] = self.sums[touched] / np.maximum(norms, 1e-12)
@@ -145,12 +153,23 @@ def groups(vectors: Floats, min_size: int, threshold: float) -> list[NDArray[np.
     """
     if len(vectors) < min_size:
         return []
-    distances = np.clip(1 - vectors.astype(np.float64) @ vectors.T.astype(np.float64), 0, 2)
-    np.fill_diagonal(distances, 0)
+    distances = _distances(vectors)
     found = _label(distances, min_size, single=False)
     if not found:
         alone = _label(distances, min_size, single=True)
         found = [rows for rows in alone if _tight(vectors[rows], threshold)]
+    return found
+
+
+def separate(vectors: Floats, min_size: int) -> list[NDArray[np.int64]]:
+    """The groups that HDBSCAN finds by itself, as rows; none where it sees only one."""
+    return _label(_distances(vectors), min_size, single=False) if len(vectors) >= min_size else []
+
+
+def _distances(vectors: Floats) -> Doubles:
+    exact = vectors.astype(np.float64)
+    found: Doubles = np.clip(1 - exact @ exact.T, 0, 2)
+    np.fill_diagonal(found, 0)
     return found
 
 

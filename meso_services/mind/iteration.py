@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from meso_services.mind import auditors, drafts, prompt, session, state
+from meso_services.mind import auditors, drafts, prompt, session, splitting, state
 from meso_services.mind.clustering import Change, Floats, step
 from meso_services.mind.embedders import Embedder
 from meso_services.mind.models import Reply
@@ -52,6 +52,7 @@ class Report:
     dropped: list[str] = field(default_factory=list)
     joined: int = 0
     new_clusters: list[int] = field(default_factory=list)
+    split: list[int] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     stop: bool = False
     tokens: tuple[int, int] = (0, 0)
@@ -172,9 +173,9 @@ def _made(mind: Mind, reports: list[Report], outputs: list[Output], embedder: Em
                 report.messages.append({"to": to, "text": one.text})
     vectors = embedder.embed([line["text"] for line in thoughts]) if thoughts else None
     changes = _cluster(mind, vectors)
-    before = mind.clusters.count - len({c.cluster for c in changes if c.by == "hdbscan"})
-    reports[0].joined = len(changes)
-    reports[0].new_clusters = list(range(before, mind.clusters.count))
+    reports[0].joined = sum(change.left is None for change in changes)
+    reports[0].new_clusters = sorted({c.cluster for c in changes if c.by != "centroid"})
+    reports[0].split = sorted({c.left for c in changes if c.left is not None})
     return Made(thoughts, vectors, messages, changes, proposed)
 
 
@@ -187,13 +188,28 @@ def _cluster(mind: Mind, vectors: Floats | None) -> list[Change]:
     old = [row for row in mind.noise() if row >= leaving]
     ids = [mind.thoughts[row].id for row in old] + list(range(mind.made, mind.made + fresh))
     joined = np.concatenate([mind.vectors[old], vectors]) if old else vectors
-    return step(
+    changes = step(
         mind.clusters,
         ids,
         joined,
         threshold=mind.config.centroid_match_threshold,
         min_size=mind.config.min_cluster_size,
     )
+    return changes + _split(mind, changes, dict(zip(ids, joined, strict=True)))
+
+
+def _split(mind: Mind, changes: list[Change], fresh: dict[int, Floats]) -> list[Change]:
+    """Clusters that these changes made fall apart, divided; `fresh` is not on the disk yet."""
+    below, least = mind.config.split_below, mind.config.min_cluster_size
+    if below is None:
+        return []
+    found: list[Change] = []
+    for number in splitting.due(mind.clusters, changes, below, least):
+        joined = [change.thought for change in changes if change.cluster == number]
+        thoughts, held = state.members(mind, number)
+        everyone = [*thoughts, *joined], np.concatenate([held, [fresh[t] for t in joined]])
+        found += splitting.split(mind.clusters, number, everyone, mind.rules())
+    return found
 
 
 def _audited(mind: Mind, when: str, event: dict[str, Any]) -> list[auditors.Finding]:

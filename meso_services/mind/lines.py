@@ -20,10 +20,11 @@ _BLOCK = 1 << 16
 Line = dict[str, Any]
 
 
-def read(directory: Path, name: str, iteration: int) -> Iterator[Line]:
-    """The lines that count, oldest first. Raises DocumentError."""
+def read(directory: Path, name: str, iteration: int, *, start: int = 0) -> Iterator[Line]:
+    """The lines that count, oldest first, from the byte `start` on. Raises DocumentError."""
     number = 0
     with os.fdopen(_open(directory, name), "rb") as file:
+        file.seek(start)
         for line in iter(lambda: file.readline(_MAX_LINE), b""):
             number += 1
             if not line.endswith(b"\n"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from meso_services.mind.protocol import VERSION
@@ -20,14 +21,20 @@ GENOMES = (Path("/meso/genome"), Path(__file__).resolve().parents[2] / "genome")
 def render(directory: Path, values: dict[str, Any], genomes: Sequence[Path] = GENOMES) -> str:
     """The prompt for one iteration. Raises `mind.no_prompt` and `mind.bad_prompt`."""
     path = find(directory, genomes)
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
-        template = environment.from_string(path.read_text(encoding="utf-8"))
+        template = _compiled(path.read_text(encoding="utf-8"))
         return template.render(version=VERSION, **values).strip() + "\n"
     except (TemplateError, OSError, ValueError) as problem:
         raise MesoError(
             "mind.bad_prompt", f"{path}: {problem}", status=409, hint="repair the template"
         ) from None
+
+
+@lru_cache(8)
+def _compiled(text: str) -> Template:
+    # Compiling takes milliseconds, and an iteration has few of them.
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return environment.from_string(text)
 
 
 def find(directory: Path, genomes: Sequence[Path] = GENOMES) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from meso_services.mind import lines, vectors
+from meso_services.mind import lines, splitting, vectors
 from meso_services.mind.clustering import Change, Clusters
 from meso_services.mind.lines import Line
 from meso_services.mind.session import ASSIGNMENTS
@@ -33,7 +33,7 @@ def load(directory: Path, dimension: int, iteration: int) -> tuple[Clusters, int
         replayed.append(line)
     replayed.reverse()
     moved = vectors.rows(directory, dimension, [int(line["thought"]) for line in replayed])
-    clusters.add([int(line["cluster"]) for line in replayed], moved)
+    splitting.apply(clusters, [_change(line) for line in replayed], moved)
     return clusters, since
 
 
@@ -54,9 +54,25 @@ def encode(changes: Sequence[Change], commit: int) -> list[Line]:
             "cluster": change.cluster,
             "by": change.by,
             "distance": round(change.distance, 6),
+            **({} if change.left is None else {"left": change.left}),
         }
         for change in changes
     ]
+
+
+def members(directory: Path, iteration: int, cluster: int) -> dict[int, Line]:
+    """The lines by which a cluster's members are in it, by thought, oldest first.
+
+    A split leaves a thought's older lines where they are; the latest says where it is.
+    """
+    latest = {int(line["thought"]): line for line in lines.read(directory, ASSIGNMENTS, iteration)}
+    return {t: latest[t] for t in sorted(latest) if latest[t]["cluster"] == cluster}
+
+
+def _change(line: Line) -> Change:
+    return Change(
+        int(line["thought"]), int(line["cluster"]), line["by"], line["distance"], line.get("left")
+    )
 
 
 def _registry(directory: Path, dimension: int, iteration: int) -> tuple[Clusters, int]:

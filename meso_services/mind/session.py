@@ -15,11 +15,13 @@ is passed over by readers and cut off by the next writer.
 from __future__ import annotations
 
 import errno
+import re
 import secrets
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ CLUSTERS = "clusters"
 ASSIGNMENTS = "clusters/assignments.jsonl"
 INTERVENTIONS = "interventions.jsonl"
 FIRST_MIND = "mind_0"
+_OWN_FORM = re.compile(rb"iteration: (0|[1-9][0-9]{0,17})\n(config:\n.{1,65536})", re.DOTALL)
 USER = "user"
 
 
@@ -76,6 +79,16 @@ def init(directory: Path, prompt: str | None, config: MindConfig | None = None) 
     try:
         beside.mkdir(mode=0o750)
         _fill(beside, prompt, config or MindConfig())
+        place(beside, directory)
+    except OSError as error:
+        raise storage_error(error, directory) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def place(beside: Path, directory: Path) -> None:
+    """Move a finished session directory to its place. Raises `mind.exists` and OSError."""
+    try:
         beside.rename(directory)
         durable.flush_directory(directory.parent)
     except OSError as error:
@@ -86,9 +99,7 @@ def init(directory: Path, prompt: str | None, config: MindConfig | None = None) 
                 status=409,
                 hint="choose another name, or open the one that is there",
             ) from None
-        raise storage_error(error, directory) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def inspect(directory: Path) -> Inspection:
@@ -132,14 +143,31 @@ def read_head(directory: Path) -> SessionFile:
         ) from None
     except OSError as error:
         raise DocumentError(SESSION, "", error.strerror or str(error)) from None
-    text = decode(raw[: MAX_BYTES + 1], SESSION)
-    return validate(SessionFile, load_mapping(text, SESSION), SESSION)
+    own = _OWN_FORM.fullmatch(raw)
+    if own:
+        # Only the number moves from iteration to iteration; the rest was read before.
+        return SessionFile(iteration=int(own[1]), config=_parsed(b"iteration: 0\n" + own[2]).config)
+    return _parsed(raw[: MAX_BYTES + 1])
+
+
+@lru_cache(64)
+def _parsed(raw: bytes) -> SessionFile:
+    return validate(SessionFile, load_mapping(decode(raw, SESSION), SESSION), SESSION)
 
 
 def write_head(directory: Path, head: SessionFile) -> None:
     """Make `head` count; whole or not at all. Raises OSError."""
-    document = {"iteration": head.iteration, "config": head.config.written()}
-    durable.write(directory / SESSION, dump(document).encode())
+    durable.write(directory / SESSION, head_text(head).encode())
+
+
+def head_text(head: SessionFile) -> str:
+    """`session.yaml` as it is written."""
+    return f"iteration: {head.iteration}\n{_config_text(head.config.model_dump_json())}"
+
+
+@lru_cache(64)
+def _config_text(config: str) -> str:
+    return dump({"config": MindConfig.model_validate_json(config).written()})
 
 
 def thoughts_made(directory: Path, iteration: int) -> int:
@@ -178,7 +206,7 @@ def _clusters(directory: Path, iteration: int) -> int:
         return 0
     # Cluster numbers are given in order, so the newest new one is the highest.
     for line in lines.newest(directory, ASSIGNMENTS, iteration):
-        if line.get("by") == "hdbscan":
+        if line.get("by") in ("hdbscan", "split"):
             return int(line["cluster"]) + 1
     return 0
 

@@ -22,10 +22,11 @@ import numpy as np
 
 from meso_services.contract.mind import MindConfig
 from meso_services.files.strict_yaml import DocumentError
-from meso_services.mind import lines, registry, session, vectors
+from meso_services.mind import lines, registry, session, splitting, vectors
 from meso_services.mind.clustering import Change, Clusters, Floats
 from meso_services.mind.session import SessionFile
 from meso_services.runtime import durable
+from meso_services.runtime.blas import one_thread
 from meso_services.runtime.errors import MesoError, storage_error
 
 
@@ -78,7 +79,8 @@ class Mind:
     cluster_of: dict[int, int]
     registry_at: int = 0
     messages_size: int = -1
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+    assignments_size: int = -1
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(5))
 
     def minds(self) -> dict[str, str]:
         """Names of all minds of the session and their models, mind_0 first."""
@@ -87,6 +89,10 @@ class Mind:
     def pool(self) -> list[MessageKept]:
         """The message pool, oldest first."""
         return sorted((m for kept in self.messages.values() for m in kept), key=lambda m: m.id)
+
+    def rules(self) -> splitting.Rules:
+        """What decides whether groups belong together."""
+        return splitting.Rules(self.config.centroid_match_threshold, self.config.min_cluster_size)
 
     def noise(self) -> list[int]:
         """Rows of the active pool that are in no cluster."""
@@ -123,6 +129,7 @@ def _locked(directory: Path, *, wait: bool) -> Iterator[None]:
 
 def open_mind(directory: Path) -> Mind:
     """Read the pools. Raises `mind.not_found` and `mind.damaged`."""
+    one_thread()
     try:
         head = session.read_head(directory)
         return _read(directory, head)
@@ -154,6 +161,7 @@ def _read(directory: Path, head: SessionFile) -> Mind:
         _assigned(directory, iteration, set(ids)),
         since,
     )
+    mind.assignments_size = _length(mind, session.ASSIGNMENTS)
     _read_messages(mind)
     return mind
 
@@ -163,33 +171,37 @@ def _assigned(directory: Path, iteration: int, ids: set[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     if not ids:
         return found
+    oldest = min(ids)
     for line in lines.newest(directory, session.ASSIGNMENTS, iteration):
         # A thought cannot have been assigned before it was made.
-        if int(line.get("newest") or line["thought"]) < min(ids):
+        if int(line.get("newest") or line["thought"]) < oldest:
             break
         if line["thought"] in ids:
-            found[int(line["thought"])] = int(line["cluster"])
+            # Newest first: where a split has put it.
+            found.setdefault(int(line["thought"]), int(line["cluster"]))
     return found
 
 
 def _read_messages(mind: Mind) -> None:
     """Read the messages, unless the file is as long as it was."""
-    length = _length(mind)
-    if length == mind.messages_size:
+    length, start = _length(mind), mind.messages_size
+    if length == start:
         return
-    size = mind.config.message_buffer_per_source
-    mind.messages = defaultdict(lambda: deque(maxlen=size))
-    mind.next_message = 0
-    for line in lines.read(mind.directory, session.MESSAGES, mind.iteration):
+    if not 0 <= start < length:
+        size = mind.config.message_buffer_per_source
+        mind.messages = defaultdict(lambda: deque(maxlen=size))
+        mind.next_message, start = 0, 0
+    # Only what came in since is read: the file holds all that was ever said.
+    for line in lines.read(mind.directory, session.MESSAGES, mind.iteration, start=start):
         one = _message(line)
         mind.messages[one.source].append(one)
         mind.next_message = one.id + 1
     mind.messages_size = length
 
 
-def _length(mind: Mind) -> int:
+def _length(mind: Mind, name: str = session.MESSAGES) -> int:
     try:
-        return (mind.directory / session.MESSAGES).stat().st_size
+        return (mind.directory / name).stat().st_size
     except OSError:
         return -2  # reading it says what is wrong
 
@@ -214,6 +226,37 @@ def _message(line: dict[str, Any]) -> MessageKept:
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise DocumentError(session.MESSAGES, "", f"a line lacks {problem}") from None
+
+
+def members(mind: Mind, cluster: int) -> tuple[list[int], Floats]:
+    """A cluster's thoughts, oldest first, and their unit vectors row by row."""
+    ids = list(registry.members(mind.directory, mind.iteration, cluster))
+    return ids, vectors.rows(mind.directory, mind.config.embedding_dim, ids)
+
+
+def split(mind: Mind, cluster: int) -> list[Change]:
+    """Divide a cluster by hand, durably; no changes where it is of one piece. Raises `mind.busy`
+    while iterations run, and `storage.*`.
+    """
+    with running(mind.directory), writing(mind):
+        refresh(mind)
+        before = mind.clusters.count
+        held = members(mind, cluster)
+        found = splitting.split(mind.clusters, cluster, held, mind.rules())
+        if not found:
+            return []
+        try:
+            top, newest = mind.directory, {"newest": mind.made - 1}
+            moved = [{**line, **newest} for line in registry.encode(found, mind.iteration)]
+            # The registry of this iteration does not know of it. The lines come whole or not.
+            durable.remove(top / registry.NAME)
+            kept = (top / session.ASSIGNMENTS).read_bytes()
+            durable.write(top / session.ASSIGNMENTS, kept + lines.encode(moved))
+            made = list(range(before, mind.clusters.count))
+            log(mind, "split", {"cluster": cluster, "moved": len(found), "new_clusters": made})
+        finally:
+            reload(mind)
+        return found
 
 
 def say(mind: Mind, source: str, to: str, text: str) -> int:
@@ -248,7 +291,8 @@ def log(mind: Mind, kind: str, content: dict[str, Any]) -> None:
 def refresh(mind: Mind) -> bool:
     """Take in what another process has said or set meanwhile; True if everything was read."""
     head = session.read_head(mind.directory)
-    if (head.iteration, head.config) != (mind.iteration, mind.config):
+    split = _length(mind, session.ASSIGNMENTS) != mind.assignments_size
+    if split or (head.iteration, head.config) != (mind.iteration, mind.config):
         reload(mind)
         return True
     _read_messages(mind)
@@ -320,9 +364,8 @@ def commit(
         reread = refresh(mind)
         if mind.iteration != number - 1:
             raise MesoError("mind.busy", "another process ran an iteration meanwhile", status=409)
-        _write(mind, made, number)
+        _write(mind, made, number, session.action("iteration", audit, mind.iteration))
         also(number)
-        log(mind, "iteration", audit)
         session.write_head(mind.directory, SessionFile(iteration=number, config=mind.config))
         if reread:
             # Somebody set something meanwhile: the clusters in memory are those of before.
@@ -334,7 +377,7 @@ def commit(
             mind.registry_at = number
 
 
-def _write(mind: Mind, made: Made, number: int) -> None:
+def _write(mind: Mind, made: Made, number: int, audit: dict[str, Any]) -> None:
     """Append to all files at once, so that the disk flushes them together."""
     top = mind.directory
     joined = [
@@ -352,6 +395,7 @@ def _write(mind: Mind, made: Made, number: int) -> None:
         vectors.NAME: data,
         session.MESSAGES: lines.encode(messages),
         session.ASSIGNMENTS: lines.encode(joined),
+        session.INTERVENTIONS: lines.encode([audit]),
     }
     waiting = [
         mind._pool.submit(durable.append, top / name, piece)
@@ -376,6 +420,7 @@ def _advance(mind: Mind, made: Made, number: int) -> None:
     mind.cluster_of = {k: v for k, v in mind.cluster_of.items() if k in kept}
     mind.made += len(fresh)
     mind.iteration = number
+    mind.assignments_size = _length(mind, session.ASSIGNMENTS)
     _read_new_messages(mind, made, number)
 
 

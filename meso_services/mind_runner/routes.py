@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from meso_services.contract import mind as wire
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, embedders, session, state, view
+from meso_services.mind import drafts, embedders, extract, session, state
 from meso_services.mind.embedders import Service
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Client, Endpoint
 from meso_services.mind.runs import Wish
 from meso_services.mind.state import Mind
+from meso_services.mind_runner import looking
 from meso_services.mind_runner.background import Runs
 from meso_services.mind_runner.minds import Minds
 from meso_services.runtime.app import errors
@@ -30,7 +31,7 @@ def add(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
     """Add them."""
     _talking(app, minds)
     _running(app, minds, runs, paths)
-    _looking(app, minds)
+    looking.add(app, minds, paths)
 
 
 def _talking(app: FastAPI, minds: Minds) -> None:
@@ -44,6 +45,13 @@ def _talking(app: FastAPI, minds: Minds) -> None:
     def accept(name: Name, request: wire.AcceptRequest) -> wire.SayReply:
         """Accept a draft as the mind's message; the others leave."""
         return wire.SayReply(message=drafts.accept(minds.open(name), request.draft)["id"])
+
+    @app.post("/v1/minds/{name}/extract", status_code=201, responses=errors(404, 409, 422, 507))
+    def fork(name: Name, request: wire.ExtractRequest) -> wire.MindSummary:
+        """A new mind out of a range of iterations."""
+        source, target = minds.directory / name, minds.directory / request.name
+        head = extract.extract(source, target, request.first, request.last)
+        return wire.MindSummary(name=request.name, iteration=head.iteration)
 
     # Auditors are programs: only who may change the appliance names them.
     @app.post(
@@ -106,26 +114,3 @@ def _state(runs: Runs, name: str, after: int) -> wire.RunState:
     return wire.RunState.model_validate(
         {"state": shown, "reports": reports, "count": count, "error": run.error}
     )
-
-
-def _looking(app: FastAPI, minds: Minds) -> None:
-    @app.get("/v1/minds/{name}/clusters", responses=errors(404, 409))
-    def clusters(name: Name) -> wire.ClustersReply:
-        """All clusters of a mind."""
-        return wire.ClustersReply(clusters=tuple(view.cluster_rows(minds.open(name))))
-
-    @app.get("/v1/minds/{name}/clusters/{cluster}", responses=errors(404, 409))
-    def members(name: Name, cluster: str) -> wire.MembersReply:
-        """The members of a cluster."""
-        return wire.MembersReply(members=tuple(view.members(minds.open(name), cluster)))
-
-    @app.get("/v1/minds/{name}/history", responses=errors(404, 409))
-    def history(name: Name, limit: int = 100) -> wire.HistoryReply:
-        """Messages and interventions."""
-        most = max(1, min(limit, 1000))
-        return wire.HistoryReply(history=tuple(view.history(minds.open(name), most)))
-
-    @app.get("/v1/minds/{name}/drafts", responses=errors(404, 409))
-    def waiting(name: Name) -> wire.DraftsReply:
-        """The drafts that wait for the user."""
-        return wire.DraftsReply(drafts=tuple(drafts.pending(minds.open(name))))

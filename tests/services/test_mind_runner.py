@@ -203,3 +203,56 @@ def test_deep_health_leaves_no_mind_behind(runner: Any) -> None:
     assert health["state"] == "ok"
     assert [check["name"] for check in health["checks"]] == ["minds", "create"]
     assert list(_directory(runner, "").iterdir()) == []
+
+
+def test_an_empty_mind_can_be_looked_at(shared: Any) -> None:
+    """Pools, every analysis, and pictures, also of a mind without thoughts."""
+    _create(shared, "looked", "Hello?")
+    top = "/v1/minds/looked"
+    pools = shared.client.get(f"{top}/pools").json()
+    assert (pools["iteration"], pools["thoughts"], pools["drafts"]) == (0, [], [])
+    assert [m["text"] for m in pools["messages"]] == ["Hello?"]
+    for what in ("overview", "diversity", "novelty", "attractors", "clusters", "windows"):
+        assert shared.client.get(f"{top}/analysis/{what}").status_code == 200
+    impact = shared.client.get(f"{top}/analysis/impact").json()
+    assert (impact["rows"], impact["answer"][0]["text"]) == (True, "Hello?")
+    lineage = shared.client.get(f"{top}/analysis/lineage?of=message&number=0").json()
+    assert lineage["answer"][0]["text"] == "Hello?"
+    drawn = shared.client.get(f"{top}/plot", timeout=60).json()
+    assert drawn["page"].startswith("<!doctype html>")
+    assert sorted(drawn["pictures"]) == ["clusters", "diversity", "drift", "map"]
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ("/analysis/dreams", (422, "request.invalid")),
+        ("/analysis/diversity?points=0", (422, "request.invalid")),
+        ("/analysis/lineage?of=thought&number=1", (404, "mind.no_such_thing")),
+        ("/analysis/compare", (422, "mind.no_other")),
+        ("/analysis/compare?other=nobody", (404, "mind.not_found")),
+        ("/analysis/compare?other=../x", (422, "request.invalid")),
+        ("/clusters/cluster_0", (404, "mind.no_such_cluster")),
+    ],
+)
+def test_what_cannot_be_analysed_is_said(shared: Any, path: str, outcome: tuple[int, str]) -> None:
+    _create(shared, "unclear")
+    reply = shared.client.get(f"/v1/minds/unclear{path}")
+    assert (reply.status_code, reply.json()["error"]["code"]) == outcome
+    split = shared.client.post("/v1/minds/unclear/clusters/cluster_0/split", json={})
+    assert (split.status_code, split.json()["error"]["code"]) == (404, "mind.no_such_cluster")
+
+
+def test_a_mind_is_forked_by_the_service(shared: Any) -> None:
+    _create(shared, "origin", "Hello?")
+    made = shared.client.post("/v1/minds/origin/extract", json={"name": "fork"})
+    assert (made.status_code, made.json()["iteration"]) == (201, 0)
+    assert shared.client.get("/v1/minds/fork").json()["message_pool"]["messages"] == 1
+    for body, outcome in (
+        ({"name": "fork"}, (409, "mind.exists")),
+        ({"name": "other", "first": 3}, (422, "mind.bad_range")),
+        ({"name": "../x"}, (422, "request.invalid")),
+    ):
+        reply = shared.client.post("/v1/minds/origin/extract", json=body)
+        assert (reply.status_code, reply.json()["error"]["code"]) == outcome
+    assert shared.client.get("/v1/minds/origin/drafts?archive=true").json() == {"drafts": []}

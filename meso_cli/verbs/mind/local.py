@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,19 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from meso_cli.actions import text_or_input
-from meso_cli.command import on_appliance
 from meso_cli.output import CliError, Output
-from meso_cli.verbs.mind import current, show
+from meso_cli.verbs.mind import asking, current, local_looking, show
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract.mind import MindConfig
 from meso_services.mind import drafts, embedders, extract, runs, session, settings_of, state, view
-from meso_services.mind.embedders import InProcess, Service
-from meso_services.mind.iteration import Around
-from meso_services.mind.models import Api, Client, Endpoint
 from meso_services.mind.runs import Wish
 from meso_services.mind.state import Mind
-
-SOCKETS = Path("/run/meso")
 
 
 def run(request: Request, output: Output) -> int:
@@ -53,7 +46,7 @@ def _init(request: Request, output: Output) -> int:
     config = MindConfig()
     if given["offline"]:
         config = embedders.offline(config)
-        _bring_model()
+        asking.bring_model()
     place.parent.mkdir(parents=True, exist_ok=True)
     session.init(place, session.prompt_text(text_or_input(prompt)) if prompt else None, config)
     current.remember(str(place))
@@ -64,6 +57,9 @@ def _init(request: Request, output: Output) -> int:
 
 def _on(mind: Mind, request: Request, output: Output) -> int:
     given = request.given
+    if request.action in local_looking.ACTIONS:
+        local_looking.run(mind, request, output)
+        return 0
     match request.action:
         case "status":
             output.result(view.status(mind), show.page(view.status(mind)))
@@ -74,8 +70,6 @@ def _on(mind: Mind, request: Request, output: Output) -> int:
             output.result({"message": number, "to": given["to"]}, f"message {number}")
         case "config":
             _config(mind, given["set"], output)
-        case "cluster":
-            _cluster(mind, given, output)
         case "drafts":
             found = drafts.archived(mind) if given["archive"] else drafts.pending(mind)
             text = "\n".join(f"{d['id']}  (iteration {d['iteration']})\n{d['text']}" for d in found)
@@ -113,20 +107,6 @@ def _config(mind: Mind, assignments: list[str], output: Output) -> None:
     output.result(values, show.page(values))
 
 
-def _cluster(mind: Mind, given: dict[str, Any], output: Output) -> None:
-    if given["what"] == "status":
-        rows = view.cluster_rows(mind)
-        output.result(rows, show.clusters(rows))
-        return
-    if not given["cluster"]:
-        raise CliError(
-            "mind.no_cluster", "which one?", hint="mind cluster show cluster_0", status=2
-        )
-    found = view.members(mind, given["cluster"])
-    text = "\n".join(f"{m['thought']:>6}  {m['distance']:.3f}  {m['text']}" for m in found)
-    output.result(found, text)
-
-
 def _line(row: dict[str, Any]) -> str:
     if row["what"] == "message":
         return f"{row['time']}  {row['source']} to {row['to']}: {row['text']}"
@@ -138,7 +118,7 @@ def _think(mind: Mind, request: Request, output: Output) -> int:
     step = request.action == "step"
     wish = Wish(1 if step else given["iterations"], (not step and given["max"]) or runs.SAFETY)
     debug = _show_debug if step and given["debug"] else None
-    around = _around(mind, request, debug)
+    around = asking.around(mind, request, debug)
     with _interruptible() as stopped:
         for reports in runs.run(mind, wish, around, stopped):
             for report in map(asdict, reports):
@@ -149,40 +129,6 @@ def _think(mind: Mind, request: Request, output: Output) -> int:
                     for text in show.said(report):
                         output.line(None, text)
     return 0
-
-
-def _around(mind: Mind, request: Request, debug: Any) -> Around:
-    client = Client(endpoint(request), note=lambda text: print(text, file=sys.stderr))
-    own = Service(SOCKETS) if on_appliance() else InProcess()
-    if mind.config.embedding_model == embedders.LOCAL_MODEL:
-        _bring_model()
-    return Around(client, embedders.choose(mind.config, client, own), debug)
-
-
-def endpoint(request: Request) -> Endpoint:
-    """Where models are asked. Raises CliError where nothing says so."""
-    api: Api = "anthropic" if request.api == "anthropic" else "openai"
-    given, key = request.endpoint, os.environ.get("MESO_MIND_KEY")
-    if given and given.startswith("unix:"):
-        return Endpoint(socket=given.removeprefix("unix:"), key=key, api=api)
-    if given:
-        return Endpoint(url=given, key=key, api=api)
-    if (SOCKETS / "api-proxy.sock").exists():
-        return Endpoint(socket=str(SOCKETS / "api-proxy.sock"), key=key, api=api)
-    raise CliError(
-        "mind.no_endpoint",
-        "nothing says where models are asked.",
-        hint="Name a server: --endpoint https://… or MESO_MIND_ENDPOINT, and its key in "
-        "MESO_MIND_KEY.",
-    )
-
-
-def _bring_model() -> None:
-    """On the operator's computer the local model is brought when it is first wanted."""
-    if not on_appliance():
-        from meso_host.setup import model  # noqa: PLC0415 (not on the appliance)
-
-        model.bring(lambda text: print(text, file=sys.stderr))
 
 
 def _show_debug(what: str, text: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from meso_cli.actions import service, text_or_input
 from meso_cli.output import CliError, Output, table
-from meso_cli.verbs.mind import current, show
+from meso_cli.verbs.mind import current, looking, show
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract import mind as wire
 from meso_services.contract.client import Connection
@@ -64,6 +65,9 @@ def _status(connection: Connection, name: str, output: Output) -> None:
 
 def _on(connection: Connection, top: str, request: Request, output: Output) -> int:
     given = request.given
+    if request.action in ("cluster", "analyze", "plot"):
+        _look(connection, top, request, output)
+        return 0
     match request.action:
         case "status":
             _status(connection, top.rpartition("/")[2], output)
@@ -77,18 +81,19 @@ def _on(connection: Connection, top: str, request: Request, output: Output) -> i
             return _think(connection, top, request, output)
         case "config":
             _config(connection, top, given["set"], output)
-        case "cluster" if given["what"] == "status":
-            rows = connection.get(f"{top}/clusters", wire.ClustersReply).clusters
-            output.result(list(rows), show.clusters(rows))
-        case "cluster":
-            found = connection.get(f"{top}/clusters/{given['cluster']}", wire.MembersReply).members
-            output.result(list(found), "\n".join(f"{m['thought']:>6}  {m['text']}" for m in found))
         case "history":
             rows = connection.get(f"{top}/history", wire.HistoryReply, limit=given["limit"]).history
             output.result(list(rows), "\n".join(f"{r['time']}  {r['what']}" for r in rows))
         case "drafts":
-            waiting = connection.get(f"{top}/drafts", wire.DraftsReply).drafts
+            waiting = connection.get(
+                f"{top}/drafts", wire.DraftsReply, archive=given["archive"]
+            ).drafts
             output.result(list(waiting), "\n".join(f"{d['id']}  {d['text']}" for d in waiting))
+        case "extract":
+            names = {key: given[key] for key in ("first", "last")}
+            fork = wire.ExtractRequest(name=given["directory"], **names)
+            made = connection.post(f"{top}/extract", fork, wire.MindSummary, once=True)
+            output.result(made.model_dump(), f"{made.name}, iteration {made.iteration}")
         case "accept":
             wish = wire.AcceptRequest(draft=given["draft"])
             done = connection.post(f"{top}/accept", wish, wire.SayReply, once=True)
@@ -96,6 +101,41 @@ def _on(connection: Connection, top: str, request: Request, output: Output) -> i
         case other:
             raise CliError("mind.directory_only", f"`{other}` works on a directory.")
     return 0
+
+
+def _look(connection: Connection, top: str, request: Request, output: Output) -> None:
+    given = request.given
+    match request.action:
+        case "cluster" if given["what"] == "status":
+            rows = connection.get(f"{top}/clusters", wire.ClustersReply).clusters
+            output.result(list(rows), show.clusters(rows))
+        case "cluster" if given["what"] == "split":
+            asked = wire.SplitRequest(dry_run=given["dry_run"])
+            place = f"{top}/clusters/{given['cluster']}/split"
+            made = connection.post(place, asked, wire.SplitReply, once=True).clusters
+            output.result(list(made), show.split(made))
+        case "analyze":
+            _analyze(connection, top, given, output)
+        case "plot":
+            # Pictures are drawn there and written here.
+            reply = connection.get(f"{top}/plot", wire.PlotReply, png_too=not given["no_png"])
+            chosen = given["only"] or reply.pictures
+            pictures = {n: d for n, d in reply.pictures.items() if n in chosen}
+            name, into = top.rpartition("/")[2], Path(given["directory"])
+            looking.write_pictures(name, reply.page, looking.decoded(pictures), into, output)
+        case "cluster":
+            found = connection.get(f"{top}/clusters/{given['cluster']}", wire.MembersReply).members
+            output.result(list(found), "\n".join(f"{m['thought']:>6}  {m['text']}" for m in found))
+        case other:
+            raise AssertionError(other)
+
+
+def _analyze(connection: Connection, top: str, given: dict[str, Any], output: Output) -> None:
+    wanted = looking.given(given) | {"other": given["other"]}
+    wanted |= {"embed": "true"} if given["embed"] else {}
+    path = f"{top}/analysis/{given['what']}"
+    reply = connection.get(path, wire.AnalysisReply, **wanted)
+    looking.tell(list(reply.answer) if reply.rows else reply.answer[0], output)
 
 
 def _config(connection: Connection, top: str, assignments: list[str], output: Output) -> None:

@@ -25,6 +25,7 @@ def progress(report: Mapping[str, Any]) -> str:
     parts.append("silent" if report["skip"] else f"{len(report['thoughts'])} thoughts")
     parts += [f"{report['joined']} joined a cluster"] if report["joined"] else []
     parts += [f"{len(report['new_clusters'])} new clusters"] if report["new_clusters"] else []
+    parts += [f"{len(report['split'])} clusters split"] if report.get("split") else []
     parts += [f"left out: {one}" for one in report["dropped"]]
     parts += [f"ALERT {one}" for one in report["alerts"]]
     return " ".join(parts[:1]) + " " + ", ".join(parts[1:])
@@ -45,3 +46,9 @@ def clusters(rows: Iterable[Mapping[str, Any]]) -> str:
         for r in rows
     ]
     return table(cells, ("CLUSTER", "SIZE", "ACTIVE", "COHERENCE", "LIKE")) if cells else "none yet"
+
+
+def split(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What a split did, or would do."""
+    lines = [f"{r['cluster']}: {r['thoughts']} thoughts, like: {r['nearest']}" for r in rows]
+    return "\n".join(lines) if lines else "it is of one piece"

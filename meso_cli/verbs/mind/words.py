@@ -22,6 +22,12 @@ class Mind:
     given: dict[str, Any] = field(default_factory=dict)
 
 
+# Named here, because help needs nothing that has to be installed.
+ANALYSES = (
+    *("overview", "diversity", "novelty", "attractors", "clusters", "trajectory"),
+    *("impact", "lineage", "windows", "compare"),
+)
+PICTURES = ("clusters", "drift", "diversity", "map")
 COMMON = ("action", "service", "session", "endpoint", "api")
 
 
@@ -55,8 +61,50 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 
 def _cluster(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("status", "show"))
+    parser.add_argument("what", choices=("status", "show", "split"))
     parser.add_argument("cluster", nargs="?", metavar="CLUSTER", help="such as cluster_0")
+    parser.add_argument("--dry-run", action="store_true", help="split: only say what would be done")
+
+
+def _analyze(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=ANALYSES,
+        default="overview",
+        metavar="WHAT",
+        help=f"{', '.join(ANALYSES)}",
+    )
+    parser.add_argument("--with", dest="other", metavar="DIR", help="compare: the other session")
+    parser.add_argument("--points", type=_count, metavar="N", help="diversity, novelty: points")
+    parser.add_argument("--span", type=_count, metavar="N", help="impact: iterations each side")
+    parser.add_argument(
+        "--embed", action="store_true", help="impact: embed the messages too, for their pull"
+    )
+    parser.add_argument("--thought", type=int, metavar="N", help="lineage: of that thought")
+    parser.add_argument("--message", type=int, metavar="N", help="lineage: of that message")
+    parser.add_argument("--depth", type=_count, metavar="N", help="lineage: steps back (3)")
+    parser.add_argument("--size", type=_count, metavar="N", help="windows: iterations (50)")
+    parser.add_argument("--step", type=_count, metavar="N", help="windows: between them (25)")
+
+
+def _plot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", nargs="?", default=".", metavar="DIR", help="where (here)")
+    parser.add_argument(
+        "--only",
+        choices=PICTURES,
+        action="append",
+        metavar="PICTURE",
+        help=f"{', '.join(PICTURES)} (default: all)",
+    )
+    parser.add_argument("--no-png", action="store_true", help="the page alone")
+
+
+def _calibrate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--texts", metavar="FILE", help="labelled texts: YAML, a theme to its texts"
+    )
+    parser.add_argument("--set", action="store_true", help="make the threshold the mind's")
 
 
 def _accept(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +134,10 @@ ACTIONS = (
     Action("step", "think: one iteration", _step),
     Action("message", "tell it something", _message),
     Action("config", "show or change the configuration", _config),
-    Action("cluster", "clusters: status, or show CLUSTER", _cluster),
+    Action("cluster", "clusters: status, show CLUSTER, or split CLUSTER", _cluster),
+    Action("analyze", "what happened: diversity, attractors, impact and more", _analyze),
+    Action("plot", "pictures: a page, and PNG files", _plot),
+    Action("calibrate", "the match threshold that fits the embedding model", _calibrate),
     Action("drafts", "the drafts that wait for you", _drafts),
     Action("accept", "accept a draft as its message", _accept),
     Action("history", "messages and actions, newest last", _history),

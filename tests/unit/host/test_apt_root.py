@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(
 STANZA = """\
 Package: {name}
 Version: {version}
-Architecture: amd64
+Architecture: {arch}
 Maintainer: Nobody <nobody@example.org>
-Filename: pool/{name}_{version}.deb
+Filename: {file}
 Size: {size}
 SHA256: {sha256}
 Description: for a test
@@ -49,23 +49,16 @@ class Archive:
         run(["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--yes", *words])
 
     def publish(self, *packages: tuple[str, str, str], sign: bool = True) -> None:
-        """Offer exactly these: (name, version, more fields)."""
-        text = "\n".join(
-            STANZA.format(
-                name=name,
-                version=version,
-                more=more,
-                size=len(name),
-                sha256=hashlib.sha256(f"{name} {version}".encode()).hexdigest(),
-            )
-            for name, version, more in packages
-        )
-        listed = text.encode()
-        self.mirror.put("debian/dists/trixie/main/binary-amd64/Packages", listed)
+        """Offer exactly these, for both architectures: (name, version, more fields)."""
+        sums = ""
+        for arch in ("amd64", "arm64"):
+            listed = "\n".join(_stanza(arch, *package) for package in packages).encode()
+            self.mirror.put(f"debian/dists/trixie/main/binary-{arch}/Packages", listed)
+            digest = hashlib.sha256(listed).hexdigest()
+            sums += f" {digest} {len(listed)} main/binary-{arch}/Packages\n"
         release = (
-            "Origin: Debian\nSuite: stable\nCodename: trixie\nArchitectures: amd64\n"
-            "Components: main\nDate: Sat, 21 Nov 2026 00:00:00 UTC\nSHA256:\n"
-            f" {hashlib.sha256(listed).hexdigest()} {len(listed)} main/binary-amd64/Packages\n"
+            "Origin: Debian\nSuite: stable\nCodename: trixie\nArchitectures: amd64 arm64\n"
+            f"Components: main\nDate: Sat, 21 Nov 2026 00:00:00 UTC\nSHA256:\n{sums}"
         )
         plain = self.home / "Release"
         plain.write_text(release)
@@ -73,6 +66,13 @@ class Archive:
         signed = (self.home / "InRelease").read_text()
         changed = signed if sign else signed.replace("Origin: Debian", "Origin: Elsewhere")
         self.mirror.put("debian/dists/trixie/InRelease", changed.encode())
+
+
+def _stanza(arch: str, name: str, version: str, more: str) -> str:
+    digest = hashlib.sha256(f"{name} {version}".encode()).hexdigest()
+    file = f"pool/{name}_{version}{'' if arch == 'amd64' else f'_{arch}'}.deb"
+    known = {"name": name, "version": version, "arch": arch, "more": more}
+    return STANZA.format(**known, file=file, size=len(name), sha256=digest)
 
 
 @pytest.fixture
@@ -120,6 +120,18 @@ def test_a_version_is_kept_while_the_mirror_has_it(archive: Archive, root: AptRo
     assert solved(root, "tool") == [("tool", "1")]
     root.prepare(pins={"tool": "0.9"})
     assert solved(root, "tool") == [("tool", "2")]
+
+
+def test_a_kept_version_is_kept_on_every_architecture(archive: Archive, tmp_path: Path) -> None:
+    """Of a library for several architectures at once, only equal versions fit together."""
+    same = "Multi-Arch: same"
+    archive.publish(("lib", "1", same), ("lib", "2", same))
+    source = Source("debian", f"{archive.mirror.url}/debian", "trixie")
+    root = AptRoot(tmp_path / "apt", "amd64", [source], ("arm64",), keyring=archive.keyring)
+    root.prepare(pins={"lib": "1"})
+    root.update()
+    found = root.solve(PackageSet("cross", "amd64", ("arm64",), ("lib", "lib:arm64")))
+    assert [(deb.arch, deb.version) for deb in found] == [("amd64", "1"), ("arm64", "1")]
 
 
 def test_a_set_that_cannot_be_satisfied_says_which(archive: Archive, root: AptRoot) -> None:

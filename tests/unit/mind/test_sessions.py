@@ -18,7 +18,18 @@ import pytest
 import yaml
 
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, extract, registry, runs, session, settings_of, state, view
+from meso_services.mind import (
+    auditors,
+    drafts,
+    extract,
+    lines,
+    registry,
+    runs,
+    session,
+    settings_of,
+    state,
+    view,
+)
 from meso_services.mind.embedders import Remote
 from meso_services.mind.iteration import Around, Report
 from meso_services.mind.models import Client, Endpoint
@@ -171,7 +182,10 @@ def test_a_seed_makes_two_runs_equal(tmp_path: Path) -> None:
     assert once(tmp_path / "a") == once(tmp_path / "b")
 
 
-def test_a_hundred_iterations_against_a_server_that_goes_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("api", "count"), [("openai", 100), ("anthropic", 30)])
+def test_a_hundred_iterations_against_a_server_that_goes_wrong(
+    tmp_path: Path, api: str, count: int
+) -> None:
     """Rate limits, errors, cut streams, nonsense, delays: each costs a try, none an iteration."""
     rng = random.Random(3)  # noqa: S311
     faults = ["cut", "garbage", "error-event", 429, 500, 529, "slow", None, None, None, None]
@@ -198,11 +212,11 @@ def test_a_hundred_iterations_against_a_server_that_goes_wrong(tmp_path: Path) -
 
     with serving(Upstream(answer, fault)) as upstream:
         mind = made(tmp_path / "m")
-        reports = run(mind, upstream, Wish(100))
-    assert len(reports) == 100
-    assert state.open_mind(tmp_path / "m").iteration == 100
-    assert sum(report.tries > 1 for report in reports) > 15
-    assert sum(bool(report.dropped) for report in reports) >= 15
+        reports = run(mind, upstream, Wish(count), api=api)
+    assert len(reports) == count
+    assert state.open_mind(tmp_path / "m").iteration == count
+    assert sum(report.tries > 1 for report in reports) > count * 0.15
+    assert sum(bool(report.dropped) for report in reports) >= count * 0.15
     same(mind, state.open_mind(tmp_path / "m"))
 
 
@@ -397,6 +411,46 @@ def test_auditors_observe_tell_and_stop(tmp_path: Path) -> None:
     audit = (tmp_path / "m/interventions.jsonl").read_text()
     assert "secret note" in audit
     assert "the auditor failed" in audit
+
+
+def endless(_: dict[str, Any]) -> Any:
+    """An auditor whose findings do not end."""
+    while True:
+        yield {"level": "note", "text": "more"}
+
+
+def test_an_auditor_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = type(sys)("endless_auditor")
+    module.endless = endless  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "endless_auditor", module)
+    found = auditors.ask(["endless_auditor:endless"], {"when": "after"})
+    assert len(found) == auditors.MOST_FINDINGS
+
+
+def test_what_others_say_is_read_without_reading_everything_again(tmp_path: Path) -> None:
+    """A message of another process is taken in from where the file was read to."""
+    mind = made(tmp_path / "m")
+    other = state.open_mind(tmp_path / "m")
+    for number in range(14):
+        state.say(other, "user", "mind_0", f"{number}")
+        if number % 3 == 0:
+            state.refresh(mind)
+    state.refresh(mind)
+    same(mind, state.open_mind(tmp_path / "m"))
+    assert mind.next_message == 15
+    read: list[int] = []
+    real = lines._object
+
+    def counted(line: bytes, key: str, name: str) -> Any:
+        if name == session.MESSAGES:
+            read.append(1)
+        return real(line, key, name)
+
+    state.say(other, "user", "mind_0", "last")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_object", counted)
+        state.refresh(mind)
+    assert len(read) == 1
 
 
 def test_settings_are_checked_and_recorded(tmp_path: Path) -> None:
