@@ -36,18 +36,18 @@ WARM = 50
 def run(note: Note) -> Iterator[Record]:
     """Start everything on loopback and measure it there."""
     with ExitStack() as stack:
-        upstream = stack.enter_context(_upstream())
+        port = stack.enter_context(upstream())
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="meso-")))
-        _configure(root, upstream)
+        configure(root, port)
         proxy = stack.enter_context(started("api-proxy", root))
         _pin(proxy.pid)
         socket = str(root / "run/meso/api-proxy.sock")
         note("asking, direct and through the proxy in turns")
-        yield from _added("", Way(upstream), Way(socket))
+        yield from _added("", Way(port), Way(socket))
         translated = Way(socket, "/v1/chat/completions")
-        yield from _added(", translated", Way(upstream), translated)
+        yield from _added(", translated", Way(port), translated)
         note("streaming")
-        yield from _streamed(Way(upstream, stream=True), Way(socket, stream=True))
+        yield from _streamed(Way(port, stream=True), Way(socket, stream=True))
         note("32 connections")
         served = asyncio.run(_rate(Way(socket), REQUESTS))
         goal = Against("bound", "goal", 500)
@@ -60,7 +60,7 @@ def run(note: Note) -> Iterator[Record]:
         yield Record(f"memory after {LONG} requests", after, "MiB", Against("bound", "goal", 80))
         grown = Against("bound", "flat", 4)
         yield Record("memory grown in these", after - before, "MiB", grown)
-        yield from proxy_peer.run(note, upstream, served, after, _peer_figures)
+        yield from proxy_peer.run(note, port, served, after, _peer_figures)
 
 
 def _peer_figures(port: int, upstream: int, path: str) -> tuple[float, float]:
@@ -134,7 +134,7 @@ def _streamed(direct: Way, through: Way) -> Iterator[Record]:
 
 
 @contextmanager
-def _upstream() -> Iterator[int]:
+def upstream() -> Iterator[int]:
     child = process.start(
         [sys.executable, "-m", "meso_host.bench.proxy_load"],
         cwd=tree.TOP,
@@ -151,9 +151,9 @@ def _upstream() -> Iterator[int]:
             child.stdout.close()
 
 
-def _configure(root: Path, upstream: int) -> None:
+def configure(root: Path, port: int) -> None:
     settings = {
-        "upstreams": [{"name": "near", "kind": "anthropic", "url": f"http://127.0.0.1:{upstream}"}],
+        "upstreams": [{"name": "near", "kind": "anthropic", "url": f"http://127.0.0.1:{port}"}],
         "limits": {"requests_per_minute": 0, "concurrent": 64, "concurrent_all": 64},
         "log_level": "warning",
     }

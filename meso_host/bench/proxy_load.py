@@ -90,18 +90,20 @@ def _message(data: bytes) -> tuple[bytes, bytes, bytes] | None:
 
 @dataclass(frozen=True)
 class Way:
-    """Where to ask: a UNIX socket's path or a port of this machine, and how."""
+    """Where to ask: a UNIX socket's path or a port of this machine, how, and what is expected."""
 
     address: str | int
     path: str = "/v1/messages"
     stream: bool = False
+    model: str = "bench"
+    status: int = 200
 
-    def request(self) -> bytes:
+    def request(self, session: str = "") -> bytes:
         """The bytes of one request, about 500 tokens long."""
         text = "The quick brown fox jumps over the lazy dog. " * 45
         body = json.dumps(
             {
-                "model": "bench",
+                "model": self.model,
                 "max_tokens": 100,
                 "stream": self.stream,
                 "messages": [{"role": "user", "content": text}],
@@ -109,6 +111,7 @@ class Way:
         ).encode()
         head = f"POST {self.path} HTTP/1.1\r\nhost: meso\r\ncontent-type: application/json\r\n"
         head += "x-api-key: sk-bench\r\nauthorization: Bearer sk-bench\r\n"
+        head += f"x-meso-session: {session}\r\n" if session else ""
         head += f"anthropic-version: 2023-06-01\r\ncontent-length: {len(body)}\r\n\r\n"
         return head.encode() + body
 
@@ -133,14 +136,14 @@ class Asker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
-    async def ask(self) -> None:
-        """One request, to the end of its answer."""
+    async def ask(self, session: str = "") -> None:
+        """One request, to the end of its answer. Raises RuntimeError if it is not as expected."""
         self._data = b""
         self._done = asyncio.get_running_loop().create_future()
         if not isinstance(self._transport, asyncio.WriteTransport):
             raise TypeError("the connection cannot be written to")
         self._began = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(self.way.request(session) if session else self._request)
         await self._done
 
     def data_received(self, data: bytes) -> None:
@@ -150,7 +153,7 @@ class Asker(asyncio.Protocol):
             self._delayed(data)
         self._data += data
         if not self._done.done() and _message(self._data):
-            if not self._data.startswith(b"HTTP/1.1 200"):
+            if not self._data.startswith(b"HTTP/1.1 %d" % self.way.status):
                 self._done.set_exception(RuntimeError(self._data[:500].decode(errors="replace")))
             else:
                 self._done.set_result(None)

@@ -8,6 +8,7 @@ says what they were. `SAY N` answers N words. The model `fault-NAME` shows a fau
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import threading
@@ -20,6 +21,10 @@ from meso_host.testing.model_faults import FAULTS
 from meso_host.testing.model_words import Said, spoken
 
 HEAD = b"\r\n\r\n"
+# A model of this name streams if it is not asked to, and does not if it is.
+OTHERWISE = "-contrary"
+# A model of this name compresses its answer for a client that takes it so.
+PACKED = "-packed"
 _CALL = re.compile(r"CALL (\w+) (\{.*?\})(?=\s|$)")
 _SAY = re.compile(r"SAY (\d+)")
 
@@ -93,8 +98,9 @@ class ModelApi:
             return False
         words = spoken(asked.path, body)
         said = answer_to(body)
-        if not body.get("stream"):
-            _whole(writer, json.dumps(words.whole(model, said)).encode())
+        if bool(body.get("stream")) == model.endswith(OTHERWISE):
+            packed = model.endswith(PACKED) and "gzip" in asked.headers.get("accept-encoding", "")
+            _whole(writer, json.dumps(words.whole(model, said)).encode(), packed=packed)
             await writer.drain()
             return True
         writer.write(
@@ -131,11 +137,11 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
     return Asked(method, path, headers, raw)
 
 
-def _whole(writer: asyncio.StreamWriter, body: bytes) -> None:
-    writer.write(
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_whole\r\n"
-        b"content-length: %d\r\n\r\n%s" % (len(body), body)
-    )
+def _whole(writer: asyncio.StreamWriter, body: bytes, *, packed: bool = False) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_whole\r\n"
+    if packed:
+        body, head = gzip.compress(body), head + b"content-encoding: gzip\r\n"
+    writer.write(head + b"content-length: %d\r\n\r\n%s" % (len(body), body))
 
 
 def answer_to(body: dict[str, Any]) -> Said:
@@ -177,9 +183,9 @@ def _text(part: dict[str, Any]) -> str:
 
 
 @contextmanager
-def running(pause: float = 0.0, *, remember: bool = True) -> Iterator[ModelApi]:
-    """The server in a thread of its own; gone afterwards."""
-    api = ModelApi(pause, remember=remember)
+def running(pause: float = 0.0, *, remember: bool = True, port: int = 0) -> Iterator[ModelApi]:
+    """The server in a thread of its own, on a free port unless one is named; gone afterwards."""
+    api = ModelApi(pause, remember=remember, port=port)
     ready = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(api.serve(ready)), daemon=True)
     thread.start()

@@ -66,8 +66,39 @@ def _streamed(rest: bytes, *, end: bool = False) -> Fault:
     return fault
 
 
+def _error_later(*, error: bytes) -> Fault:
+    """A stream that begins well and then says that something went wrong."""
+
+    async def fault(path: str, body: dict[str, Any], writer: Writer) -> None:
+        head = b"event: error\n" if path.startswith("/v1/messages") else b""
+        event = head + b"data: " + error + b"\n\n"
+        await _streamed(event, end=True)(path, body, writer)
+
+    return fault
+
+
+async def _endless_head(path: str, body: dict[str, Any], writer: Writer) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(20_000):
+        writer.write(b"x-%d: %s\r\n" % (number, b"y" * 1000))
+        await writer.drain()
+
+
 async def _hang(path: str, body: dict[str, Any], writer: Writer) -> None:
     await asyncio.sleep(_HANG_SECONDS)
+
+
+def _broken_off(rest: bytes) -> Fault:
+    """A stream that begins well; then come bytes that are no chunk."""
+
+    async def fault(path: str, body: dict[str, Any], writer: Writer) -> None:
+        writer.write(_STREAM + _chunk(_first(path)))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(rest)
+        await writer.drain()
+
+    return fault
 
 
 async def _stall(path: str, body: dict[str, Any], writer: Writer) -> None:
@@ -135,6 +166,14 @@ FAULTS: dict[str, Fault] = {
             b'{"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}',
         )
     ),
+    "odd-status": _said(_json(b"999 Request Denied", b"{}")),
+    "switching": _said(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n"),
+    "no-content": _said(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "endless-head": _endless_head,
+    "no-gzip": _said(_json(b"200 OK", b'{"id": 1}', b"content-encoding: gzip\r\n")),
+    "deep": _said(_json(b"200 OK", b"[" * 200_000)),
+    "error-later": _error_later(error=_ERROR_INSIDE),
+    "bad-chunk": _broken_off(b"zz\r\nno length\r\n"),
     "cut-stream": _streamed(b""),
     "early-end": _streamed(b"", end=True),
     "half-event": _streamed(b'event: content_block_delta\ndata: {"type": "conte'),

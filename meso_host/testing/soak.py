@@ -18,7 +18,7 @@ from meso_cli.progress import Progress, duration
 from meso_host.build import build
 from meso_host.errors import HostError
 from meso_host.setup import tree
-from meso_host.testing import fuzz, kills, power
+from meso_host.testing import fuzz, kills, power, proxy_soak
 from meso_host.vm import accel
 from meso_host.vm.lab import Lab
 from meso_host.vm.machine import Machine
@@ -65,10 +65,17 @@ def _fuzz(_: Lab, go_on: GoOn) -> Outcome:
     return Outcome(tally.facts(), tuple(tally.failures))
 
 
+def _proxy(_: Lab, go_on: GoOn) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="meso-") as place:
+        tally = proxy_soak.campaign(Path(place), go_on)
+    return Outcome(tally.facts(), tuple(tally.failures))
+
+
 # One row a campaign: its name, what it is about, and what runs it.
 CAMPAIGNS: dict[str, tuple[str, Callable[[Lab, GoOn], Outcome]]] = {
     "power": ("Power cuts", _power),
     "kills": ("Kills of a service", _kills),
+    "proxy": ("Requests through the API proxy", _proxy),
     "fuzz": ("Fuzzed interfaces", _fuzz),
 }
 

@@ -7,17 +7,18 @@ import time
 from typing import Any
 
 from meso_services.api_proxy.care.interface import CachedReply, Outcome
-from meso_services.api_proxy.exchange import JSON, KEPT, Delivered, Exchange, Try
+from meso_services.api_proxy.exchange import JSON, KEPT, STREAM, Delivered, Exchange, Try
 from meso_services.api_proxy.failed import FailedError, Reply, refused, said, unusable
 from meso_services.api_proxy.meter import Meter
 from meso_services.api_proxy.streaming import Streaming
 from meso_services.api_proxy.translate.errors import inside, translated
+from meso_services.api_proxy.translate.request import encoded
+from meso_services.api_proxy.translate.sse import BrokenStreamError, Splitter
+from meso_services.api_proxy.translate.sse import parsed as parsed_event
 from meso_services.api_proxy.upstreams.answer import Answer
 from meso_services.api_proxy.upstreams.connections import Connections, FailureError
-from meso_services.api_proxy.upstreams.headers import KEYS
 from meso_services.api_proxy.upstreams.plan import Plan
 from meso_services.runtime.errors import MesoError
-from meso_services.runtime.redact import MIN_KNOWN
 
 
 async def ready(here: Exchange, this: Try) -> Delivered:
@@ -31,7 +32,7 @@ async def run(here: Exchange, this: Try, connections: Connections) -> Delivered:
     settings, face = here.settings, here.facts.face
     if this.plan.outgoing is None:
         raise ValueError("the plan has nothing to send")
-    here.meter = Meter(here.facts.tokens)
+    here.meter = Meter(here.facts.tokens, answers=here.facts.answers)
     try:
         response = await connections.send(
             this.plan.outgoing, settings.connect_seconds, settings.answer_seconds
@@ -46,34 +47,46 @@ async def run(here: Exchange, this: Try, connections: Connections) -> Delivered:
 
 
 async def _answered(here: Exchange, this: Try, answer: Answer) -> Delivered:
+    if not 200 <= answer.status <= 599:
+        words = f"answered with the status {answer.status}, which no answer has"
+        raise FailureError("proxy.upstream_malformed", words, 502)
     if 300 <= answer.status < 400:
         raise FailureError(
             "proxy.upstream_redirect", "answered with a redirect, which is not followed", 502
         )
     if answer.status >= 400:
         raise await _refused(here, this.plan, answer)
-    if answer.streams:
+    if answer.streams and (here.facts.stream or this.plan.translator is None):
         return await Streaming(here, this, answer).run()
+    if answer.streams:
+        raise await _unasked(here, answer)
     return await _whole(here, this, answer)
+
+
+async def _unasked(here: Exchange, answer: Answer) -> Exception:
+    """A stream for a client that cannot read one. Some servers say their errors so."""
+    splitter = Splitter(here.settings.max_answer)
+    try:
+        async for piece in answer.pieces():
+            for event in splitter.feed(piece):
+                if error := inside(parsed_event(event)):
+                    return said(here.facts.face, error)
+                words = "answered with a stream that was not asked for"
+                return FailureError("proxy.upstream_malformed", words, 502)
+    except BrokenStreamError as problem:
+        return FailureError(problem.code, f"answered with a stream: {problem}", 502)
+    return FailureError("proxy.upstream_cut", "answered with a stream of nothing", 502)
 
 
 async def _refused(here: Exchange, plan: Plan, answer: Answer) -> FailedError:
     """The upstream's own error: as it came, or in the words of the client's face."""
     with here.held.another() as held:
-        raw = _without_keys(plan, await answer.whole(held))
+        raw = plan.without_keys(await answer.whole(held))
     headers = answer.headers
     if plan.translator is not None:
         raw = translated(here.facts.face, answer.status, answer.unpacked(raw) or b"")
         headers = [JSON, *(pair for pair in headers if pair[0] in KEPT)]
     return refused(answer, Reply(answer.status, tuple(headers), raw))
-
-
-def _without_keys(plan: Plan, raw: bytes) -> bytes:
-    """An error without the key that it was sent: some servers quote it."""
-    for name, value in plan.outgoing.headers if plan.outgoing else ():
-        if name in KEYS and len(key := value.removeprefix("Bearer ")) >= MIN_KNOWN:
-            raw = raw.replace(key.encode(), b"[redacted]")
-    return raw
 
 
 async def _whole(here: Exchange, this: Try, answer: Answer) -> Delivered:
@@ -88,9 +101,11 @@ async def _whole(here: Exchange, this: Try, answer: Answer) -> Delivered:
             here.meter.whole(parsed, len(text or raw))
         headers = [*answer.headers, *this.said]
         if this.plan.translator is not None:
-            raw = _translated(this.plan, parsed)
+            # Some servers do not stream, whatever they are asked for; their client does not notice.
+            streams = here.facts.stream and here.facts.answers
+            raw = _translated(this.plan, parsed, streams=streams)
             kept = [pair for pair in answer.headers if pair[0] in KEPT]
-            headers = [JSON, *kept, *this.said]
+            headers = [*(STREAM if streams else (JSON,)), *kept, *this.said]
         here.first_byte = time.perf_counter()
         await here.client.whole(answer.status, headers, raw)
     reply = CachedReply(answer.status, tuple(headers), (raw,)) if this.keep else None
@@ -106,11 +121,15 @@ def _parsed(text: bytes) -> Any:
         ) from None
 
 
-def _translated(plan: Plan, parsed: Any) -> bytes:
+def _translated(plan: Plan, parsed: Any, *, streams: bool) -> bytes:
     if plan.translator is None or not isinstance(parsed, dict):
         raise FailureError("proxy.upstream_malformed", "answered with no JSON object", 502)
     try:
-        return json.dumps(plan.translator.whole(parsed), ensure_ascii=False).encode()
+        whole = encoded(json.dumps(plan.translator.whole(parsed), ensure_ascii=False))
+        if not streams:
+            return whole
+        stream = plan.translator.stream()
+        return b"".join(map(stream.event, plan.translator.pieces(parsed))) + stream.end()
     except MesoError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as problem:

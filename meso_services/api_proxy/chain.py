@@ -73,7 +73,7 @@ class Chain:
         return care.Settlement(
             self._outcome,
             target=care.Target(target.upstream.name, target.model) if target else None,
-            usage=here.meter.usage if here.meter and target else None,
+            usage=self._usage(),
             status=self._status,
             seconds=time.perf_counter() - here.began,
             first_byte=first - here.began if first else None,
@@ -81,6 +81,12 @@ class Chain:
             reply=self._delivered.kept if self._delivered else None,
             why="; ".join([self._decision.why, *self._notes])[:1000],
         )
+
+    def _usage(self) -> care.Usage | None:
+        here = self._here
+        if here.facts.free:
+            return care.Usage()
+        return here.meter.usage if here.meter and self._served else None
 
     async def _target(self, target: Target) -> None:
         """Ask one upstream, several times if need be."""

@@ -12,6 +12,7 @@ from meso_services.api_proxy.egress import routes as egress
 from meso_services.api_proxy.egress.start import door_of, grants_of
 from meso_services.api_proxy.fetch import routes as fetch
 from meso_services.api_proxy.fetch.start import desk_of
+from meso_services.api_proxy.metrics import audit as audit_lines
 from meso_services.api_proxy.metrics import routes as metrics
 from meso_services.api_proxy.secrets import routes as secrets
 from meso_services.api_proxy.secrets import start as secrets_start
@@ -28,6 +29,7 @@ def add_duties(app: FastAPI, context: Context[Settings]) -> None:
     secrets.add_routes(app, secrets_start.secrets_of(context), audit, context.paths)
     house = care_start.house_of(context)
     metrics.add_routes(app, house)
+    audit_lines.add_routes(app, audit)
     fetch.add_routes(app, desk_of(context), house)
     egress.add_routes(app, context.settings.egress, grants_of(context))
 

@@ -14,6 +14,7 @@ from meso_services.api_proxy.upstreams.plan import Incoming, Plan
 from meso_services.api_proxy.wire import Client
 
 JSON = ("content-type", "application/json")
+STREAM = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 # What of an upstream's head means something to a client of another API.
 KEPT = frozenset({"request-id", "x-request-id", "retry-after", "retry-after-ms", "x-should-retry"})
 

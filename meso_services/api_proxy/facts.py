@@ -16,8 +16,12 @@ from meso_services.runtime.errors import MesoError
 PRIVACY, TASK, SESSION = "x-meso-privacy", "x-meso-task", "x-meso-session"
 # A client that cannot set headers says the same in the body's metadata.
 IN_METADATA = {PRIVACY: "meso_privacy", TASK: "meso_task", SESSION: "meso_session"}
+# Clients that name their sessions by themselves, so that a session's budget holds for them too.
+THEIR_SESSION = ("x-claude-code-session-id",)
 # English text has about four bytes a token; only a rough size is needed.
 BYTES_PER_TOKEN = 4
+# It stands in sums, labels and lines; the longest real names have about two hundred letters.
+MAX_MODEL = 512
 _WORD = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PARTS: dict[str, Need] = {
     **{"image": "images", "image_url": "images", "input_image": "images"},
@@ -72,9 +76,21 @@ class Facts:
             return "count"
         return next((t for n, t in _LOOKS.items() if n in self.needs), "chat")
 
+    @property
+    def answers(self) -> bool:
+        """False where the answer holds no tokens that a model made."""
+        return self.action not in (Action.EMBEDDINGS, Action.COUNT_TOKENS)
+
+    @property
+    def free(self) -> bool:
+        """True for what no provider charges for."""
+        return self.action is Action.COUNT_TOKENS
+
     @cached_property
     def max_output(self) -> int | None:
         """The bound on the answer that the request itself gives, in tokens."""
+        if not self.answers:
+            return 0
         for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
             value = self.document.keys.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -93,6 +109,8 @@ def gather(
     model = keys.get("model")
     if not isinstance(model, str) or not model:
         raise _invalid("model: the body must be an object that names a model")
+    if len(model) > MAX_MODEL or not model.isprintable():
+        raise _invalid(f"model: at most {MAX_MODEL} printable characters are expected")
     stream = keys.get("stream", False)
     if stream not in (True, False, None):
         raise _invalid("stream: true or false is expected")
@@ -126,6 +144,9 @@ def _marks(headers: Mapping[str, str], metadata: Any) -> dict[str, str]:
             said.sort(key=lambda place: PLACES.index(cast(Place, place)))
         if said:
             found[header] = said[0]
+    for header in THEIR_SESSION:
+        if _WORD.fullmatch(headers.get(header, "")):
+            found.setdefault(SESSION, headers[header])
     return found
 
 

@@ -44,9 +44,7 @@ class Reply:
     body: bytes
 
 
-def unusable(
-    face: Face, upstream: str, failure: FailureError, *, again: bool = True
-) -> FailedError:
+def unusable(face: Face, upstream: str, failure: FailureError) -> FailedError:
     """The upstream could not be asked, or its answer could not be used."""
     said = UpstreamSaidError(failure.status, f"upstream {upstream} {failure.words}", failure.code)
     reply = Reply(failure.status, (_JSON,), body(face, failure.status, said))

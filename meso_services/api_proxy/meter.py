@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from meso_services.api_proxy.care.interface import Usage
@@ -11,13 +12,15 @@ from meso_services.api_proxy.translate.words import number
 
 # A provider's figures end up in databases; none of them is larger than this.
 MOST = 1 << 40
+_AROUND = frozenset({"type", "role", "signature"})
 
 
 class Meter:
     """One answer. Counts are the upstream's own where it gives any."""
 
-    def __init__(self, asked_tokens: int) -> None:
-        self._asked = asked_tokens
+    def __init__(self, asked_tokens: int, *, answers: bool = True) -> None:
+        """`answers` is false where the answer holds no tokens of output, as vectors do."""
+        self._asked, self._answers = asked_tokens, answers
         self._said: dict[str, Any] = {}
         self._bytes = 0
         self._any = False
@@ -49,20 +52,23 @@ class Meter:
         read = _anthropic if "prompt_tokens" not in self._said else _openai
         used = read(self._said)
         if "input_tokens" not in self._said and "prompt_tokens" not in self._said:
-            return Usage(input=self._asked, output=self._bytes // BYTES_PER_TOKEN)
+            return Usage(input=self._asked, output=self._seen)
         # A stream that was cut has told how large the question was, not yet the answer.
         told = used.output + used.reasoning
-        seen = self._bytes // BYTES_PER_TOKEN
-        return (
-            used
-            if told > 1
-            else Usage(used.input, max(seen, told), used.cache_read, used.cache_write)
-        )
+        return used if told > 1 else replace(used, output=max(self._seen, told), reasoning=0)
+
+    @property
+    def _seen(self) -> int:
+        """Tokens of output, by their size."""
+        return self._bytes // BYTES_PER_TOKEN if self._answers else 0
 
     def _take(self, holder: Mapping[str, Any]) -> None:
         usage = holder.get("usage")
         if isinstance(usage, dict):
             self._said |= {name: value for name, value in usage.items() if value is not None}
+        elif isinstance(counts := holder.get("tokens"), list):
+            # meso-embed counts text by text.
+            self._said["input_tokens"] = sum(n for n in counts if isinstance(n, int))
 
 
 def _anthropic(said: Mapping[str, Any]) -> Usage:
@@ -70,12 +76,14 @@ def _anthropic(said: Mapping[str, Any]) -> Usage:
         said.get("output_tokens_details"), "reasoning_tokens"
     )
     cached = number(said.get("input_tokens_details"), "cached_tokens")  # /v1/responses
+    written = number(said, "cache_creation_input_tokens")
     return _bounded(
         number(said, "input_tokens") - cached,
         number(said, "output_tokens") - thought,
         number(said, "cache_read_input_tokens") + cached,
-        number(said, "cache_creation_input_tokens"),
+        written,
         thought,
+        min(written, number(said.get("cache_creation"), "ephemeral_1h_input_tokens")),
     )
 
 
@@ -100,17 +108,22 @@ def _text_bytes(data: Mapping[str, Any]) -> int:
     """The size of the text in one event, in either API's words."""
     delta = data.get("delta")
     if isinstance(delta, dict):
-        return sum(len(v) for v in delta.values() if isinstance(v, str))
+        return _letters(delta)
     if isinstance(delta, str):
         return len(delta)
     choices = data.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         inner = choices[0].get("delta")
         if isinstance(inner, dict):
-            found = sum(len(v) for v in inner.values() if isinstance(v, str))
-            return found + sum(
+            return _letters(inner) + sum(
                 len((call.get("function") or {}).get("arguments") or "")
                 for call in inner.get("tool_calls") or ()
                 if isinstance(call, dict)
             )
     return 0
+
+
+def _letters(delta: Mapping[str, Any]) -> int:
+    """Those of the answer itself, not the words around it."""
+    texts = (text for name, text in delta.items() if name not in _AROUND)
+    return sum(len(text) for text in texts if isinstance(text, str))

@@ -13,7 +13,7 @@ from meso_services.api_proxy.faces.face import Action, Face
 from meso_services.api_proxy.faces.table import ASKING
 from meso_services.api_proxy.facts import Facts, gather
 from meso_services.api_proxy.pipeline import state_of
-from meso_services.api_proxy.routing.decide import EMBED, Decision, Target, decide
+from meso_services.api_proxy.routing.decide import EMBED, Decision, Target, decide, reach_of
 from meso_services.api_proxy.routing.nowhere import nowhere
 from meso_services.api_proxy.settings import Settings
 from meso_services.api_proxy.upstreams.keys import key_of
@@ -63,7 +63,7 @@ def add_routes(app: FastAPI, settings: Settings, care: Care) -> None:
 def _facts(asked: wire.ExplainRequest, settings: Settings) -> tuple[Facts, list[tuple[str, str]]]:
     face, action = _face(asked)
     pairs = [(name.lower(), value) for name, value in asked.headers.items()]
-    raw = json.dumps(asked.body, ensure_ascii=False).encode(errors="surrogatepass")
+    raw = json.dumps(asked.body, ensure_ascii=False).encode(errors="backslashreplace")
     facts = gather(face, action, read(raw), dict(pairs), asked.client)
     if asked.client in settings.private_clients:
         facts = replace(facts, place="machine")
@@ -121,7 +121,7 @@ def _target(facts: Facts, target: Target, headers: list[tuple[str, str]]) -> wir
     return wire.TargetReport(
         upstream=upstream.name,
         kind=upstream.kind,
-        place=upstream.reach,
+        place=reach_of(target),
         model=target.model,
         translated=facts.action not in KINDS[upstream.kind].native,
         left_out=left_out,

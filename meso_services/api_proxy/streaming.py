@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from meso_services.api_proxy.care.interface import CachedReply, Outcome
-from meso_services.api_proxy.exchange import KEPT, Delivered, Exchange, Try
+from meso_services.api_proxy.exchange import KEPT, STREAM, Delivered, Exchange, Try
 from meso_services.api_proxy.faces.face import Action
 from meso_services.api_proxy.failed import said
 from meso_services.api_proxy.translate import errors, sse
@@ -15,7 +15,6 @@ from meso_services.api_proxy.upstreams.connections import FailureError
 from meso_services.api_proxy.wire import CutError
 from meso_services.runtime.logging import Log
 
-_HEADERS = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 _LAST = frozenset({"message_stop", "response.completed", "response.incomplete", "response.failed"})
 _log = Log("meso.proxy")
 
@@ -74,7 +73,7 @@ class Streaming:
             raise said(face, error)
         self._errored = True
         if self._translator is None:
-            return event
+            return self._this.plan.without_keys(event)
         return errors.event(face, error.status, error.words, error.code)
 
     def _end(self) -> bytes:
@@ -105,7 +104,7 @@ class Streaming:
         if self._translator is None:
             own = [pair for pair in self._answer.headers if pair[0] not in dropped]
         else:
-            own = [*_HEADERS, *(pair for pair in self._answer.headers if pair[0] in KEPT)]
+            own = [*STREAM, *(pair for pair in self._answer.headers if pair[0] in KEPT)]
         return [*own, *self._this.said]
 
     async def _send(self, out: bytes) -> None:

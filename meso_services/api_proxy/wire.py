@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -14,6 +15,8 @@ from meso_services.runtime.errors import MesoError
 from meso_services.runtime.limits import ClientGoneError
 
 Pairs = Iterable[tuple[str, str]]
+# Of a stranger's body.
+THROWN_BYTES, THROWN_SECONDS = 1 << 20, 2.0
 
 
 class CutError(ClientGoneError):
@@ -37,6 +40,19 @@ async def body_of(receive: Receive, held: Held) -> bytes:
         pieces.append(piece)
         if not message.get("more_body"):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def thrown_away(receive: Receive) -> None:
+    """Take what is left of a body, within bounds, and keep nothing of it: a connection that is
+    closed with unread bytes is reset, and the client would not see why it was refused."""
+    left = THROWN_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(THROWN_SECONDS):
+            while left > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
+                left -= len(message.get("body", b""))
 
 
 class Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from meso_services.contract.common import Message
 
 By = Literal["day", "client", "upstream", "model"]
+FlowBy = Literal["client", "route", "upstream"]
 
 
 class Tokens(Message):
@@ -61,6 +63,23 @@ class UpstreamNow(Message):
     retry_seconds: float
 
 
+class Flow(Message):
+    """What went through since the service started; "" where a key was not asked for."""
+
+    client: str = ""
+    route: str = ""
+    upstream: str = ""
+    requests: int
+    failed: int = Field(description="Ended by an error of an upstream, or by none that answered")
+    cached: int = Field(description="Answered from the cache")
+    tokens: int
+    usd: float
+    median_ms: float | None = Field(
+        description="Milliseconds to the first byte, of the latest requests; null without any"
+    )
+    p99_ms: float | None = Field(description="The same, for the slowest one of a hundred")
+
+
 class Top(Message):
     """Answer of `GET /v1/proxy/top`."""
 
@@ -73,5 +92,7 @@ class Top(Message):
     usd_held: float
     usd_limit: float | None = Field(description="Budget of the day in dollars, if there is one")
     cache_bytes: int
+    since: datetime = Field(description="When the service started to count `flows`")
+    flows: tuple[Flow, ...] = Field(description="By the keys that were asked for")
     clients: tuple[ClientNow, ...]
     upstreams: tuple[UpstreamNow, ...]

@@ -14,6 +14,7 @@ from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from meso_services.runtime.errors import MesoError, standard_body
+from meso_services.runtime.joined import JoinedTransport
 from meso_services.runtime.peer import PEER_KEY, Peer, peer_of
 
 # Longest request head in bytes; more is a mistake or an attack.
@@ -54,7 +55,7 @@ class MesoProtocol(H11Protocol):
     draining = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(JoinedTransport(transport, self.loop))
         limits = type(self).limits()
         self.timeout_keep_alive = limits.keep_alive
         self._header_timeout = limits.header_timeout

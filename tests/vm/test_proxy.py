@@ -6,10 +6,12 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from meso_host.vm.disk import read_image
 from meso_host.vm.lab import LabMachine
 
 # Tries every way out that a program has; prints one word for each.
@@ -176,6 +178,10 @@ def test_a_secret_is_used_and_cannot_be_found(with_upstream: LabMachine) -> None
         assert seen == VALUE
         assert [one["name"] for one in secret(machine, "list")["secrets"]] == ["near"]
         assert found_at(machine) == ""
+        # Nor in any block that the machine has written since it was made, deleted ones too.
+        machine.run("sync", check=True)
+        for written in (machine.disk, read_image(machine.plan.image).disk):
+            assert not holds(written, VALUE.encode()), written
         cores = machine.run(
             "cat /proc/$(systemctl show -P MainPID meso-api-proxy)/limits; "
             "sysctl fs.suid_dumpable; ls /var/lib/systemd/coredump 2>/dev/null | wc -l"
@@ -185,6 +191,18 @@ def test_a_secret_is_used_and_cannot_be_found(with_upstream: LabMachine) -> None
         assert cores.splitlines()[-1] == "0"
     finally:
         secret(machine, "delete", "near")
+
+
+def holds(place: Path, value: bytes) -> bool:
+    """True if the bytes stand anywhere in the file. A qcow2 disk keeps what was written as it
+    was; a value that two of its clusters share would be missed."""
+    last = b""
+    with place.open("rb") as file:
+        while piece := file.read(16 << 20):
+            if value in last + piece:
+                return True
+            last = piece[-len(value) :]
+    return False
 
 
 def found_at(machine: LabMachine) -> str:

@@ -8,7 +8,7 @@ from typing import assert_never
 from meso_cli.actions import Action, add
 from meso_cli.output import Output
 from meso_cli.page import Page
-from meso_cli.verbs.proxy import ledger, routing, top
+from meso_cli.verbs.proxy import audit, ledger, routing, top
 
 PAGE = Page(
     text="""
@@ -29,15 +29,18 @@ for standard input; with --host it must be -.
         ("meso proxy routes", "the routes of the appliance's file, in their order"),
         ("meso proxy status", "the upstreams: their keys, and which are left alone"),
         ("meso proxy top", "what runs now, what the day cost; Ctrl-C ends it"),
+        ("meso proxy top --by upstream", "how much and how fast, by upstream alone"),
         ("meso proxy top --once --json", "the same once, for a program"),
         ("meso proxy ledger", "costs by day, client and model"),
+        ("meso proxy audit --event refused", "what was refused lately, and why"),
         ("meso proxy ledger --since 2026-11-01 --by client", "a month, by client"),
     ),
 )
-Request = top.Top | ledger.Ledger | routing.Request
+Request = top.Top | ledger.Ledger | audit.Audit | routing.Request
 ACTIONS = (
     Action("top", "what runs now and what the day cost", top.arguments),
     Action("ledger", "what was spent, in sums", ledger.arguments),
+    Action("audit", "who asked what, where it went and why", audit.arguments),
     *routing.ACTIONS,
 )
 
@@ -54,6 +57,8 @@ def parse(arguments: argparse.Namespace) -> Request:
             return top.read(arguments)
         case "ledger":
             return ledger.read(arguments)
+        case "audit":
+            return audit.read(arguments)
         case _:
             return routing.read(arguments)
 
@@ -65,6 +70,8 @@ def run(request: Request, output: Output) -> int:
             return top.run(request, output)
         case ledger.Ledger():
             return ledger.run(request, output)
+        case audit.Audit():
+            return audit.run(request, output)
         case routing.Explain() | routing.Routes() | routing.Status():
             return routing.run(request, output)
         case _:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from meso_services.contract.costs import Top as Answer
 
 CLEAR = "\x1b[H\x1b[2J"
+ROWS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +23,24 @@ class Top:
 
     once: bool
     seconds: float
+    by: str
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--once", action="store_true", help="print it once")
     parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between")
+    parser.add_argument(
+        "--by",
+        default="client,route,upstream",
+        metavar="KEYS",
+        help="sum what went through by these, of client, route, upstream (default: all three)",
+    )
 
 
 def read(given: argparse.Namespace) -> Top:
     """The request."""
-    return Top(given.once, max(0.2, given.every))
+    return Top(given.once, max(0.2, given.every), given.by)
 
 
 def run(request: Top, output: Output) -> int:
@@ -41,7 +49,7 @@ def run(request: Top, output: Output) -> int:
 
     with service("api-proxy") as proxy:
         while True:
-            found = proxy.get("/v1/proxy/top", Answer)
+            found = proxy.get("/v1/proxy/top", Answer, by=request.by)
             if request.once:
                 output.result(found.model_dump(mode="json"), shown(found))
                 return 0
@@ -71,8 +79,35 @@ def shown(found: Answer) -> str:
         for u in found.upstreams
     ]
     parts = [head]
+    if found.flows:
+        since = found.since.astimezone().strftime("%Y-%m-%d %H:%M")
+        parts.append(f"since {since}\n{_flows(found)}")
     if clients:
         parts.append(table(clients, ("CLIENT", "RUNNING", "WAITING", "TOKENS", "USD")))
     if upstreams:
         parts.append(table(upstreams, ("UPSTREAM", "BREAKER", "TRIED AGAIN IN")))
     return "\n\n".join(parts)
+
+
+def _flows(found: Answer) -> str:
+    """What went through, at most as many rows as fit on a screen."""
+    keys = [
+        key for key in ("client", "route", "upstream") if any(getattr(f, key) for f in found.flows)
+    ]
+    head = (*map(str.upper, keys), "REQUESTS", "FAILED", "CACHED", "TOKENS", "USD", "MS", "MS P99")
+    rows = [
+        (
+            *(getattr(flow, key) or "-" for key in keys),
+            *map(str, (flow.requests, flow.failed, flow.cached, flow.tokens)),
+            f"{flow.usd:.4f}",
+            _ms(flow.median_ms),
+            _ms(flow.p99_ms),
+        )
+        for flow in found.flows[:ROWS]
+    ]
+    left = len(found.flows) - len(rows)
+    return table(rows, head) + (f"\nand {left} more (--json shows all)" if left else "")
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

@@ -13,7 +13,7 @@ from meso_services.api_proxy.care.interface import Ask, CachedReply, Outcome, Se
 # What an entry costs besides its bytes.
 OVERHEAD = 512
 # The other headers belong to the one answer: ids, dates, limits, cookies.
-KEPT_HEADERS = frozenset({"content-type"})
+KEPT_HEADERS = frozenset({"content-type", "content-encoding"})
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,8 @@ def check(
     `budget.spent` and `budget.too_small` are terminal; `budget.held` is not: what others hold
     may come back.
     """
+    if not hold.pico and not hold.tokens:
+        return
     waiting: _Purse | None = None
     for purse in _purses(budgets, client, totals, held, hold):
         need = hold.pico if purse.money else hold.tokens

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from meso_services.api_proxy.cache.store import ReplyCache
 from meso_services.api_proxy.cache.store import Rules as CacheRules
-from meso_services.api_proxy.care import budget
+from meso_services.api_proxy.care import budget, lines
 from meso_services.api_proxy.care.audit import Audit
 from meso_services.api_proxy.care.breaker import Rules as BreakerRules
 from meso_services.api_proxy.care.breaker import UpstreamBreaker
@@ -32,10 +32,13 @@ from meso_services.api_proxy.care.queue import FairQueue, Share
 from meso_services.api_proxy.care.settings import Client as ClientSettings
 from meso_services.api_proxy.metrics.meters import Meters
 from meso_services.api_proxy.settings import Settings
+from meso_services.runtime.errors import MesoError
 
 # A token of text is three bytes of JSON or more; what is denser is rare and short.
 BYTES_PER_TOKEN = 3
 MAX_BUCKETS = 1024
+# Who asks without a key that is known, in metrics and audit.
+NOBODY = Client("unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class House:
         dearest = 0
         for target in ask.targets:
             rate = self._prices.rate(target)
-            strict = budgets.unpriced == "refuse"
+            strict = budgets.unpriced == "refuse" and need.tokens
             if rate is None and strict and budget.in_force(budgets, own, ask.session):
                 raise _unpriced(target)
             dearest = max(dearest, (rate or FREE).most(need.given, need.answered))
@@ -216,7 +219,7 @@ class House:
         return bucket
 
     def _take(self, own: ClientSettings | None, client: str, kind: str, amount: int) -> None:
-        bucket = self._bucket(own, client, kind)
+        bucket = self._bucket(own, client, kind) if amount else None
         wait = bucket.take(amount) if bucket else 0.0
         if wait:
             raise RefusalError(
@@ -253,7 +256,7 @@ class House:
             if ask.cache:
                 self.cache.keep(ask, settlement)
         self.meters.settled(ask, settlement, usage, pico)
-        self._audit(self._line(ask, settlement, usage, pico))
+        self._audit(lines.settled(ask, settlement, usage, pico))
 
     def _charged(self, hold: Hold, settlement: Settlement) -> tuple[Usage, int, int | None]:
         """Usage, pico-dollars, and tokens where the usage does not say them."""
@@ -265,34 +268,17 @@ class House:
             return Usage(), hold.pico, hold.tokens
         return usage, self.rate(target).cost(usage), None
 
-    def _line(self, ask: Ask, settlement: Settlement, usage: Usage, pico: int) -> dict[str, Any]:
-        target = settlement.target
-        line = {
-            **_asked(ask),
-            "event": settlement.outcome.value,
-            "upstream": target.upstream if target else None,
-            "model": target.model if target else _first_model(ask),
-            "status": settlement.status or None,
-            "tries": settlement.tries if settlement.tries != 1 else None,
-            "why": settlement.why or ask.why or None,
-            "tokens": usage.total or None,
-            "usd": round(usd(pico), 9) or None,
-            "seconds": round(settlement.seconds, 3),
-            "first_byte": settlement.first_byte and round(settlement.first_byte, 3),
-        }
-        return {name: value for name, value in line.items() if value is not None}
-
     def _refused(self, ask: Ask, refusal: RefusalError) -> None:
         self.meters.refused(ask.client.name, refusal.code)
-        line = {
-            **_asked(ask),
-            "event": "refused",
-            "model": _first_model(ask),
-            "code": refusal.code,
-            "terminal": refusal.terminal,
-            "why": refusal.message,
-        }
-        self._audit({name: value for name, value in line.items() if value is not None})
+        self._audit(lines.refused(ask, refusal))
+
+    def turned_away(
+        self, request: str, client: Client | None, face: str, model: str, error: MesoError
+    ) -> None:
+        """Write down a request that was refused before there was anything to admit."""
+        client = client or NOBODY
+        self.meters.refused(client.name, error.code)
+        self._audit(lines.turned_away(request, client, face, model, error))
 
     def metrics(self) -> bytes:
         """Prometheus's text."""
@@ -330,23 +316,6 @@ class Place:
     ) -> None:
         # Whoever leaves without a word has reached nobody, or has gone away.
         self.settle(Settlement(Outcome.CANCELLED))
-
-
-def _asked(ask: Ask) -> dict[str, Any]:
-    return {
-        "kind": "request",
-        "request": ask.id,
-        "client": ask.client.name,
-        "uid": ask.client.uid,
-        "session": ask.session,
-        "face": ask.face,
-        "route": ask.route,
-        "private": ask.private or None,
-    }
-
-
-def _first_model(ask: Ask) -> str | None:
-    return ask.targets[0].model[:200] if ask.targets else None
 
 
 def _unpriced(target: Target) -> RefusalError:

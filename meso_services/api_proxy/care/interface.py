@@ -69,13 +69,15 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens by class, each counted once: `input` is without what came from or went to a cache,
-    `output` is without `reasoning`. Where an upstream does not tell them apart, the rest is 0."""
+    `output` is without `reasoning`. Where an upstream does not tell them apart, the rest is 0.
+    `cache_write_1h` are those of `cache_write` that are kept for an hour, at another price."""
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    cache_write_1h: int = 0
 
     @property
     def total(self) -> int:
@@ -216,6 +218,12 @@ class Care(Protocol):
 
         Raises RefusalError `client.unknown_key` (401).
         """
+
+    def turned_away(
+        self, request: str, client: Client | None, face: str, model: str, error: MesoError
+    ) -> None:
+        """Write down a request that was refused before there was anything to admit. `client` is
+        None where nobody knows who it was, `model` "" where it was not read."""
 
     async def admit(self, ask: Ask) -> Admission:
         """Let it in, perhaps after a wait. Raises RefusalError, which is then audited already."""

@@ -26,6 +26,7 @@ CHECKPOINT = "checkpoint"
 RETRY_SECONDS = 1.0
 # Lines that the writer works on before it lets others run.
 TURN = 32
+S = TypeVar("S")
 T = TypeVar("T")
 _log = Log("meso.proxy.journal")
 
@@ -143,7 +144,7 @@ class Journal:
                     self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
 
     def _write(self, batch: list[Record]) -> bool:
-        data = b"".join(_politely(_encode, batch))
+        data = b"".join(politely(_encode, batch))
         try:
             if self._current.stat().st_size >= self.bounds.segment:
                 self._begin(self._number + 1)
@@ -155,7 +156,7 @@ class Journal:
             return False
         self.problem = ""
         if self._fold is not None:
-            deque(_politely(self._fold.apply, batch), maxlen=0)
+            deque(politely(self._fold.apply, batch), maxlen=0)
         return True
 
     def _begin(self, number: int) -> None:
@@ -228,7 +229,7 @@ class Journal:
                     self.damaged += 1
 
 
-def _politely(work: Callable[[Record], T], batch: list[Record]) -> Iterator[T]:
+def politely(work: Callable[[S], T], batch: list[S]) -> Iterator[T]:
     """`work` on each, letting the event loop's thread in every few."""
     for number, record in enumerate(batch, 1):
         yield work(record)
@@ -237,4 +238,7 @@ def _politely(work: Callable[[Record], T], batch: list[Record]) -> Iterator[T]:
 
 
 def _encode(record: Record) -> bytes:
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    # Half of a surrogate pair becomes its escape; a line that cannot be written would end the
+    # writer, and with it the books.
+    return text.encode(errors="backslashreplace") + b"\n"

@@ -26,6 +26,7 @@ class Rate:
     cache_read: int
     cache_write: int
     reasoning: int
+    cache_write_1h: int
 
     def cost(self, usage: Usage) -> int:
         """Pico-dollars of that usage."""
@@ -33,17 +34,18 @@ class Rate:
             usage.input * self.input
             + usage.output * self.output
             + usage.cache_read * self.cache_read
-            + usage.cache_write * self.cache_write
+            + (usage.cache_write - usage.cache_write_1h) * self.cache_write
+            + usage.cache_write_1h * self.cache_write_1h
             + usage.reasoning * self.reasoning
         )
 
     def most(self, given: int, answered: int) -> int:
         """Pico-dollars of so many tokens in and out, of whatever class is dearest."""
-        dearest_in = max(self.input, self.cache_read, self.cache_write)
+        dearest_in = max(self.input, self.cache_read, self.cache_write, self.cache_write_1h)
         return given * dearest_in + answered * max(self.output, self.reasoning)
 
 
-FREE = Rate(0, 0, 0, 0, 0)
+FREE = Rate(0, 0, 0, 0, 0, 0)
 
 
 class Prices:
@@ -74,12 +76,14 @@ def _rate(price: Price) -> Rate:
     def pico(dollars: float | None, otherwise: float) -> int:
         return round((otherwise if dollars is None else dollars) * _PER_TOKEN)
 
+    written = price.input if price.cache_write is None else price.cache_write
     return Rate(
         pico(price.input, 0),
         pico(price.output, 0),
         pico(price.cache_read, price.input),
-        pico(price.cache_write, price.input),
+        pico(written, 0),
         pico(price.reasoning, price.output),
+        pico(price.cache_write_1h, written),
     )
 
 

@@ -142,6 +142,12 @@ class Price(Model):
     cache_write: float | None = setting(
         None, ge=0, le=100_000, description="Input written to a cache. None: as input."
     )
+    cache_write_1h: float | None = setting(
+        None,
+        ge=0,
+        le=100_000,
+        description="Input written to a cache that keeps it for an hour. None: as cache_write.",
+    )
     reasoning: float | None = setting(
         None, ge=0, le=100_000, description="Reasoning that is counted apart. None: as output."
     )

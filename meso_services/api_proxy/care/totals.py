@@ -13,8 +13,8 @@ from typing import Any
 
 Record = dict[str, Any]
 CLASSES = ("input", "output", "cache_read", "cache_write", "reasoning")
-# Sessions and rows beyond these are forgotten, the oldest first.
-MAX_SESSIONS = 20_000
+# Sessions and rows beyond these are forgotten, the oldest first. A session takes 700 bytes.
+MAX_SESSIONS = 4096
 MAX_ROWS = 20_000
 MAX_ROWS_A_DAY = 512
 OTHERS = "others"

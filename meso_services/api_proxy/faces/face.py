@@ -35,7 +35,13 @@ class Face:
     def body(self, error: MesoError) -> dict[str, Any]:
         """`error` in this API's own shape."""
         words = f"{error.message}. {error.hint}." if error.hint else f"{error.message}."
-        return self.describe(self.type_of(error.status), words, error.code).model_dump(mode="json")
+        return self.told(error.status, words, error.code).model_dump(mode="json")
+
+    def told(self, status: int, words: str, code: str) -> Message:
+        """An error in this API's own shape. What a request or an answer is quoted with may hold
+        half of a surrogate pair, which no message can carry."""
+        clean = (text.encode(errors="replace").decode() for text in (words, code))
+        return self.describe(self.type_of(status), *clean)
 
     def type_of(self, status: int) -> str:
         """What this API calls an error of that status."""

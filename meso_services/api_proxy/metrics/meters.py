@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from meso_services.api_proxy.care.interface import Ask, BreakerState, Outcome, Settlement, Usage
 from meso_services.api_proxy.care.prices import usd
+from meso_services.api_proxy.metrics.flows import Flows
 
 # Different values of one label; whatever comes later is counted as "others".
 MAX_VALUES = 64
@@ -38,6 +39,7 @@ class Meters:
     """One process's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
+        self.flows = Flows()
         self._client, self._route, self._upstream = Labels(), Labels(), Labels()
         self._children: dict[tuple[object, ...], object] = {}
         registry = self._registry = CollectorRegistry()
@@ -61,14 +63,14 @@ class Meters:
         self._seconds = Histogram(
             "meso_proxy_request_seconds",
             "Time to the end of the answer.",
-            ("route", "upstream"),
+            by,
             buckets=SECONDS,
             registry=registry,
         )
         self._first = Histogram(
             "meso_proxy_first_byte_seconds",
             "Time to the first byte of the answer.",
-            ("route", "upstream"),
+            by,
             buckets=SECONDS,
             registry=registry,
         )
@@ -112,8 +114,8 @@ class Meters:
         """A request came to its end."""
         upstream = settlement.target.upstream if settlement.target else ""
         upstream = self._upstream.of(upstream)
-        route = self._route.of(ask.route)
-        by = (self._client.of(ask.client.name), route, upstream)
+        by = (self._client.of(ask.client.name), self._route.of(ask.route), upstream)
+        self.flows.settled(by, settlement, usage, pico)
         self._of(self._requests, *by, settlement.outcome.value).inc()
         if settlement.outcome is Outcome.CACHED:
             return
@@ -122,9 +124,9 @@ class Meters:
                 self._of(self._tokens, *by, name).inc(count)
         if pico:
             self._of(self._cost, *by).inc(usd(pico))
-        self._of(self._seconds, route, upstream).observe(settlement.seconds)
+        self._of(self._seconds, *by).observe(settlement.seconds)
         if settlement.first_byte is not None:
-            self._of(self._first, route, upstream).observe(settlement.first_byte)
+            self._of(self._first, *by).observe(settlement.first_byte)
 
     def text(
         self, running: int, waiting: int, breakers: dict[str, BreakerState], spent: int

@@ -12,6 +12,7 @@ from meso_services.contract.costs import (
     ClientNow,
     CostRow,
     CostTable,
+    FlowBy,
     Tokens,
     Top,
     UpstreamNow,
@@ -41,8 +42,8 @@ def cost_table(house: House, since: str, until: str, by: Sequence[By]) -> CostTa
     )
 
 
-def top(house: House) -> Top:
-    """How the proxy is doing now."""
+def top(house: House, by: Sequence[FlowBy]) -> Top:
+    """How the proxy is doing now, and what went through by these keys."""
     day = house.ledger.today()
     totals, held = house.ledger.totals, house.ledger.held
     lines = house.queue.lines()
@@ -58,6 +59,8 @@ def top(house: House) -> Top:
         usd_held=usd(held.all.pico),
         usd_limit=house.settings.budgets.day_usd,
         cache_bytes=house.cache.size,
+        since=house.meters.flows.since,
+        flows=house.meters.flows.rows(by),
         clients=tuple(
             ClientNow(
                 client=name,

@@ -12,7 +12,7 @@ from meso_services.api_proxy.routing.match import mismatch
 from meso_services.api_proxy.routing.settings import Route
 from meso_services.api_proxy.settings import Settings
 from meso_services.api_proxy.upstreams.kinds import serves, speaks
-from meso_services.api_proxy.upstreams.settings import PLACES, Upstream
+from meso_services.api_proxy.upstreams.settings import PLACES, Place, Upstream
 
 # The appliance's own embedding model, there without being declared.
 EMBED = Upstream(name="embed", kind="embed", models=("embed", "local", "all-MiniLM-L6-v2"))
@@ -122,13 +122,13 @@ def names(upstream: Upstream, model: str) -> bool:
 def _fits(facts: Facts, target: Target, steps: list[Step]) -> bool:
     reason = _unfit(facts, target)
     what = f"target {target.upstream.name}/{target.model}"
-    steps.append(Step(what, not reason, reason or f"it fits ({target.upstream.reach})"))
+    steps.append(Step(what, not reason, reason or f"it fits ({reach_of(target)})"))
     return not reason
 
 
 def _unfit(facts: Facts, target: Target) -> str:
     upstream = target.upstream
-    reach = "internet" if in_the_cloud(target) else upstream.reach
+    reach = reach_of(target)
     if PLACES.index(reach) > PLACES.index(facts.place):
         return f"the request is marked {facts.place}, and this leads to the {reach}"
     if not serves(upstream.kind, facts.action):
@@ -140,6 +140,11 @@ def _unfit(facts: Facts, target: Target) -> str:
     return ""
 
 
+def reach_of(target: Target) -> Place:
+    """How far a request to it travels."""
+    return "internet" if in_the_cloud(target) else target.upstream.reach
+
+
 def in_the_cloud(target: Target) -> bool:
     """True for a model that a server on this machine only passes on to its maker's cloud."""
     return target.upstream.dialect == "ollama" and target.model.endswith(("-cloud", ":cloud"))
@@ -147,7 +152,7 @@ def in_the_cloud(target: Target) -> bool:
 
 def _ordered(targets: list[Target], prefer: str, state: State) -> list[Target]:
     if prefer == "nearest":
-        return sorted(targets, key=lambda t: PLACES.index(t.upstream.reach))
+        return sorted(targets, key=lambda t: PLACES.index(reach_of(t)))
     if prefer == "cheapest":
         return sorted(targets, key=lambda t: _price(t, state))
     return targets
@@ -155,7 +160,7 @@ def _ordered(targets: list[Target], prefer: str, state: State) -> list[Target]:
 
 def _price(target: Target, state: State) -> float:
     # What runs on this machine costs nothing; what has no price comes last.
-    if target.upstream.reach == "machine" and not in_the_cloud(target):
+    if reach_of(target) == "machine":
         return 0.0
     price = state.price(target.upstream.name, target.model)
     return float("inf") if price is None else price

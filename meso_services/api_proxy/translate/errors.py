@@ -83,7 +83,7 @@ def translated(face: Face, status: int, raw: bytes) -> bytes:
 
 def body(face: Face, status: int, said: UpstreamSaidError) -> bytes:
     """An error in the shape of `face`."""
-    return face.describe(face.type_of(status), said.words, said.code).model_dump_json().encode()
+    return face.told(status, said.words, said.code).model_dump_json().encode()
 
 
 def event(face: Face, status: int, words: str, code: str) -> bytes:

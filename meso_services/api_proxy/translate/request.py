@@ -20,12 +20,18 @@ class Translated:
     def encode(self) -> bytes:
         """Its bytes. Equal requests give equal bytes, and a longer conversation begins with the
         bytes of the shorter one, so that what a provider keeps of a prompt stays usable."""
-        return compact(self.keys).encode()
+        return encoded(compact(self.keys))
 
 
 def compact(value: Any) -> str:
     """JSON without spaces; keys stay in their order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def encoded(text: str) -> bytes:
+    """JSON as bytes. Half of a surrogate pair, which JSON may hold and UTF-8 may not, becomes
+    the escape that it came as."""
+    return text.encode(errors="backslashreplace")
 
 
 def blocks(content: Any, where: str) -> list[Mapping[str, Any]]:

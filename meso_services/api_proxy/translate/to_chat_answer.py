@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meso_services.api_proxy.translate.request import compact
@@ -23,6 +23,16 @@ class ChatAnswers:
 
     def stream(self) -> StreamTranslator:
         return ChatStream(self._model, self._usage)
+
+    def pieces(self, answer: Mapping[str, Any]) -> Iterator[Object]:
+        """A complete answer as events: each block in one piece."""
+        yield {"type": "message_start", "message": {**answer, "content": []}}
+        for index, block in enumerate(answer["content"]):
+            yield {"type": "content_block_start", "index": index, "content_block": block}
+            yield {"type": "content_block_stop", "index": index}
+        delta = {"stop_reason": answer.get("stop_reason") or "end_turn"}
+        yield {"type": "message_delta", "delta": delta, "usage": answer.get("usage")}
+        yield {"type": "message_stop"}
 
     def whole(self, answer: Mapping[str, Any]) -> Object:
         """A complete answer. Raises ValueError, TypeError or KeyError if it is not one."""

@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import Any
 
-from meso_services.api_proxy.translate.request import compact
+from meso_services.api_proxy.translate.request import compact, encoded
 from meso_services.api_proxy.translate.words import TO_FINISH, to_chat_usage
 
 Object = dict[str, Any]
@@ -128,4 +128,4 @@ class ChatStream:
             "model": self._model,
             "choices": choices,
         }
-        return f"data: {compact(chunk | (more or {}))}\n\n".encode()
+        return encoded(f"data: {compact(chunk | (more or {}))}\n\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meso_services.api_proxy.translate.to_messages_stream import MessagesStream
@@ -22,6 +22,20 @@ class MessagesAnswers:
 
     def stream(self) -> StreamTranslator:
         return MessagesStream(self._model)
+
+    def pieces(self, answer: Mapping[str, Any]) -> Iterator[Object]:
+        """A complete answer as one chunk; the stream's other events follow from it."""
+        choice = answer["choices"][0]
+        message = choice["message"]
+        calls = [
+            {**call, "index": index} for index, call in enumerate(message.get("tool_calls") or ())
+        ]
+        said = {
+            "index": 0,
+            "delta": {**message, "tool_calls": calls},
+            "finish_reason": choice.get("finish_reason") or "stop",
+        }
+        yield {**answer, "choices": [said]}
 
     def whole(self, answer: Mapping[str, Any]) -> Object:
         """A complete answer. Raises ValueError, TypeError or KeyError if it is not one."""

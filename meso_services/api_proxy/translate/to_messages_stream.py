@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from meso_services.api_proxy.translate.request import compact
+from meso_services.api_proxy.translate.request import compact, encoded
 from meso_services.api_proxy.translate.words import TO_STOP, to_messages_usage
 
 Object = dict[str, Any]
@@ -181,4 +181,4 @@ class MessagesStream:
 
 
 def _event(data: Object) -> bytes:
-    return f"event: {data['type']}\ndata: {compact(data)}\n\n".encode()
+    return encoded(f"event: {data['type']}\ndata: {compact(data)}\n\n")

@@ -30,6 +30,7 @@ class Answer:
                 (n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in response.raw_headers
             )
         )
+        self._closed = self._watched()
 
     def header(self, name: str) -> str:
         """One header's value, or ""."""
@@ -42,7 +43,30 @@ class Answer:
 
     def close(self) -> None:
         """Leave the connection; what is still to come is not waited for."""
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._lost)
         self._response.close()
+
+    def _watched(self) -> asyncio.Future[None] | None:
+        """Learn of the connection's end while the body is incomplete.
+
+        aiohttp closes the connection at a chunk that is none, and tells nobody who reads.
+        """
+        connection = self._response.connection
+        protocol = connection.protocol if connection is not None else None
+        if self._response.content.is_eof() or protocol is None:
+            return None
+        closed = protocol.closed
+        if closed is None:
+            self._lost()
+        else:
+            closed.add_done_callback(self._lost)
+        return closed
+
+    def _lost(self, _: asyncio.Future[None] | None = None) -> None:
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(ConnectionResetError("the connection ended before the body"))
 
     async def whole(self, held: Held) -> bytes:
         """The complete body as it came. Raises FailureError."""
@@ -92,12 +116,15 @@ class Answer:
 
         content = self._response.content
         try:
-            while True:
+            while not content.at_eof():
+                if content.is_eof():
+                    # All of it is here; to wait for it would cost a timer.
+                    yield content.read_nowait()
+                    continue
                 async with asyncio.timeout(self._idle):
                     piece = await content.readany()
-                if not piece:
-                    return
-                yield piece
+                if piece:
+                    yield piece
         except TimeoutError as problem:
             raise FailureError(
                 "proxy.upstream_timeout", f"sent nothing for {self._idle:g} s", 504

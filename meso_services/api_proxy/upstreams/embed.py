@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from meso_services.api_proxy.faces.face import Action
@@ -70,6 +70,9 @@ class Embeddings:
         }
 
     def stream(self) -> StreamTranslator:
+        raise ValueError("embeddings are not streamed")
+
+    def pieces(self, answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         raise ValueError("embeddings are not streamed")
 
     def _written(self, vector: list[float]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from meso_services.api_proxy.facts import Facts
-from meso_services.api_proxy.upstreams.plan import Incoming, Pairs
+from meso_services.api_proxy.upstreams.plan import KEYS, Incoming, Pairs
 
 # Headers that belong to one connection, not to the message (RFC 9110, 7.6.1), and those that
 # the next connection sets itself.
@@ -16,7 +16,6 @@ OWN_TO_CONNECTION = frozenset(
         *("host", "content-length", "expect", "date", "server"),
     }
 )
-KEYS = frozenset({"authorization", "x-api-key"})
 # What we can look into, to count tokens and to see errors.
 READABLE = ("gzip", "deflate")
 

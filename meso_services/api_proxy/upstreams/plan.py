@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from meso_services.api_proxy.faces.face import Action
 from meso_services.api_proxy.facts import Facts
 from meso_services.api_proxy.upstreams.settings import Upstream
+from meso_services.runtime.redact import MIN_KNOWN
 
 Pairs = Sequence[tuple[str, str]]
+KEYS = frozenset({"authorization", "x-api-key"})
 
 
 class UntranslatableError(Exception):
@@ -36,6 +38,9 @@ class Translator(Protocol):
     def stream(self) -> StreamTranslator:
         """A state machine for one stream."""
 
+    def pieces(self, answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """A complete answer as the events of a stream that would have said the same."""
+
 
 @dataclass(frozen=True)
 class Outgoing:
@@ -60,6 +65,13 @@ class Plan:
     translator: Translator | None = None
     untranslated: tuple[str, ...] = ()
     ready: bytes | None = None
+
+    def without_keys(self, error: bytes) -> bytes:
+        """An error without the key that was sent: some servers quote it."""
+        for name, value in self.outgoing.headers if self.outgoing else ():
+            if name in KEYS and len(key := value.removeprefix("Bearer ")) >= MIN_KNOWN:
+                error = error.replace(key.encode(), b"[redacted]")
+        return error
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,21 @@ def test_a_route_that_says_so_answers_again_from_the_cache(service: Any, api: Mo
     assert table["requests"] == 4
 
 
+def test_a_session_that_the_client_names_itself_has_its_budget(service: Any, api: ModelApi) -> None:
+    """As the `claude` client does; a name of another form is none, and passes as it came."""
+    proxy = service("api-proxy", settings(api, budgets={"session_tokens": 200}))
+    name = "x-claude-code-session-id"
+    with proxy.client as client:
+
+        def ask(session: str) -> int:
+            return int(client.post("/v1/messages", json=ASK, headers={name: session}).status_code)
+
+        assert [ask("one"), ask("one"), ask("two"), ask("not a word"), ask("not a word")] == [
+            *(200, 402, 200, 200, 200)
+        ]
+    assert [one.headers[name] for one in api.asked] == ["one", "two", "not a word", "not a word"]
+
+
 def test_metrics_and_ledger_tell_who_and_what(service: Any, api: ModelApi) -> None:
     proxy = service("api-proxy", settings(api))
     with proxy.client as client:
@@ -191,11 +206,26 @@ def test_the_verbs_show_it(
     top = said(proxy_verb, "top", "--once")
     assert "of 5.00 USD" in top
     assert "claude    closed" in top
+    by = said(proxy_verb, "top", "--once", "--by", "route,upstream")
+    (row,) = [line.split() for line in by.splitlines() if line.startswith("by-model")]
+    assert row[:5] == ["by-model", "claude", "1", "0", "0"]
+    assert float(row[-1]) >= float(row[-2]) > 0
+    flows = json.loads(said(proxy_verb, "top", "--once", as_json=True))["flows"]
+    assert [(flow["route"], flow["upstream"], flow["failed"]) for flow in flows] == [
+        ("by-model", "claude", 0)
+    ]
     table = said(proxy_verb, "ledger", "--by", "model")
     assert table.splitlines()[0].split()[:2] == ["MODEL", "REQUESTS"]
     assert table.splitlines()[-1].startswith("together")
     found = json.loads(said(proxy_verb, "ledger", as_json=True))
     assert found["rows"][0]["model"] == "claude-x"
+    until(lambda: [x for x in records(proxy, "audit") if x["kind"] == "request"])
+    line = said(proxy_verb, "audit", "--event", "ok", "--kind", "request")
+    assert " request ok root by-model claude claude-x " in line
+    assert "(by-model: no route took it" in line
+    assert said(proxy_verb, "audit", "--client", "nobody") == "nothing is written down\n"
+    (one,) = json.loads(said(proxy_verb, "audit", as_json=True))["lines"]
+    assert (one["tokens"], one["status"]) == (142, 200)
     assert "nothing can be kept" in said(secret_verb, "list").replace("no key: ", "")
 
 

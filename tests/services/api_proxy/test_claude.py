@@ -89,12 +89,16 @@ def test_with_a_tool_it_cannot_tell_the_difference(
 def test_translated_to_another_api_its_tools_still_work(
     ways: tuple[ModelApi, str, str, Any], tmp_path: Path
 ) -> None:
-    api, _, proxied, _ = ways
+    api, _, proxied, proxy = ways
     api.asked.clear()
     found = ask(BASH, proxied, tmp_path, "--model", "gpt-x")
     assert found["result"] == "The tool said: llehs-eht-morf"
     assert {one.path for one in api.asked} == {"/v1/chat/completions"}
     assert found["usage"]["cache_read_input_tokens"] == 200
+    # It names its session by itself: a session's budget holds for it.
+    with proxy.client as client:
+        lines = client.get("/v1/proxy/audit", params={"last": 2}).json()["lines"]
+    assert {line.get("session") for line in lines} == {found["session_id"]}
 
 
 def test_long_output_comes_whole(ways: tuple[ModelApi, str, str, Any], tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ BEFORE = {
     "error-first": ("overloaded_error", 529),
     "oversized": ("proxy.upstream_oversized", 502),
     "bomb": ("proxy.upstream_oversized", 502),
+    "odd-status": ("proxy.upstream_malformed", 502),
+    "switching": ("proxy.upstream_malformed", 502),
+    "no-content": ("proxy.upstream_malformed", 502),
+    "endless-head": ("proxy.upstream_malformed", 502),
+    "no-gzip": ("proxy.upstream_malformed", 502),
+    "deep": ("proxy.upstream_malformed", 502),
 }
 DURING = {
     "cut-stream": "proxy.upstream_cut",
@@ -35,7 +41,10 @@ DURING = {
     "not-utf8": "proxy.upstream_malformed",
     "stall": "proxy.upstream_timeout",
     "endless-event": "proxy.upstream_oversized",
+    "bad-chunk": "proxy.upstream_cut",
 }
+# An upstream that says itself what went wrong, and then ends its stream as it should.
+SAID_LATER = {"error-later"}
 PASSED_ON = {"overloaded": 529, "slow-down": 429, "come-back-tomorrow": 429, "bad-request": 400}
 FACES = {
     ("/v1/messages", "anthropic"): "verbatim",
@@ -100,16 +109,18 @@ def resident(pid: int) -> float:
 
 
 def test_every_fault_is_judged() -> None:
-    assert set(FAULTS) == set(BEFORE) | set(DURING) | set(PASSED_ON)
+    assert set(FAULTS) == set(BEFORE) | set(DURING) | set(PASSED_ON) | SAID_LATER
 
 
 @faces
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("fault", BEFORE)
 def test_a_fault_before_the_first_byte_is_an_error_reply(
-    proxies: Any, path: str, kind: str, fault: str
+    proxies: Any, path: str, kind: str, fault: str, stream: bool
 ) -> None:
+    """Whether the client has asked for a stream or not: there is none to speak in yet."""
     code, status = BEFORE[fault]
-    reply = ask(proxies, path, kind, f"fault-{fault}", stream=fault == "error-first")
+    reply = ask(proxies, path, kind, f"fault-{fault}", stream=stream)
     error = error_of(path, reply.json())
     assert (reply.status_code, error["code"]) == (status, code)
     assert resident(proxies.process.pid) < 150
@@ -140,11 +151,26 @@ def test_a_fault_in_a_stream_is_an_error_event_and_no_proper_end(
 
 
 @faces
+def test_an_error_that_the_upstream_says_in_its_stream_is_passed_on(
+    proxies: Any, path: str, kind: str
+) -> None:
+    got = ask(proxies, path, kind, "fault-error-later", stream=True).content
+    *before, last = [event for event in got.split(b"\n\n") if event]
+    assert before
+    assert b"[DONE]" not in got
+    assert b"message_stop" not in got
+    assert (b"event: error" in last) == (path == "/v1/messages")
+    error = json.loads(last.partition(b"data: ")[2])["error"]
+    assert error["message"] == "Overloaded inside"
+
+
+@faces
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("fault", PASSED_ON)
 def test_an_error_of_the_upstream_keeps_its_status(
-    proxies: Any, path: str, kind: str, fault: str
+    proxies: Any, path: str, kind: str, fault: str, stream: bool
 ) -> None:
-    reply = ask(proxies, path, kind, f"fault-{fault}", stream=False)
+    reply = ask(proxies, path, kind, f"fault-{fault}", stream=stream)
     assert reply.status_code == PASSED_ON[fault]
     if FACES[path, kind] == "translated":
         assert error_of(path, reply.json())["message"] in ("Overloaded inside", "no")

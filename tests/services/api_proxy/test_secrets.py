@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from meso_host.testing.model_api import ModelApi
+
 VALUE = "plain-words-that-look-like-no-key"
 
 
@@ -58,6 +60,24 @@ def test_no_value_leaves_the_process(service: Any, credentials: dict[str, str]) 
     for path in proxy.root.rglob("*"):
         if path.is_file():
             assert VALUE.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_an_upstream_that_quotes_its_key_does_not_tell_it_to_the_client(
+    service: Any, credentials: dict[str, str], api: ModelApi, stream: bool
+) -> None:
+    """In its own words, passed on as they are: but for the key, whatever that looks like."""
+    key = "Overloaded inside"  # what the upstream's errors say
+    upstreams = [{"name": "claude", "kind": "anthropic", "url": api.url, "credential": "meso.c"}]
+    chosen = {"upstreams": upstreams, "retry": {"attempts": 0}}
+    proxy = service("api-proxy", chosen, environment=credentials)
+    body = {"model": "fault-error-later" if stream else "fault-overloaded", "stream": stream}
+    with proxy.client as client:
+        put(client, "c", key)
+        reply = client.post("/v1/messages", json=body | {"max_tokens": 5, "messages": []})
+    assert api.asked[-1].headers["x-api-key"] == key
+    assert b"[redacted]" in reply.content
+    assert key not in reply.text + proxy.log
 
 
 def test_without_a_device_key_it_says_what_is_missing(service: Any) -> None:

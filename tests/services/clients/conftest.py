@@ -14,9 +14,9 @@ from typing import Any
 import claude_agent_sdk
 import pytest
 
+from meso_host.testing import pi as pi_client
+
 REPOSITORY = Path(__file__).parents[3]
-PI_VERSION = "0.87.1"
-NODE_VERSION = "22"
 SECONDS = 150
 BEHIND = ("session-manager", "memory-manager", "tool-executor", "operon-loader")
 # `meso mcp` and `meso adapter hook` of an appliance whose root is the first argument.
@@ -109,21 +109,8 @@ def claude(tmp_path: Path) -> Run:
 @pytest.fixture(scope="session")
 def pi_program() -> tuple[str, str]:
     """npm's node and the real Pi, brought once and kept below .meso."""
-    place = REPOSITORY / ".meso/pi" / PI_VERSION
-    entry = place / "node_modules/@earendil-works/pi-coding-agent/dist/bundle/cli.js"
-    if not entry.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is missing; `./meso setup test` brings it")
-        place.mkdir(parents=True, exist_ok=True)
-        wanted = [f"node@{NODE_VERSION}", f"@earendil-works/pi-coding-agent@{PI_VERSION}"]
-        subprocess.run(
-            [npm, "install", "--no-fund", "--no-audit", "--prefix", str(place), *wanted],
-            check=True,
-            capture_output=True,
-            timeout=600,
-        )
-    return str(place / "node_modules/.bin/node"), str(entry)
+    node, entry = pi_client.program()
+    return str(node), str(entry)
 
 
 @pytest.fixture

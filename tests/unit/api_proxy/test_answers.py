@@ -110,6 +110,26 @@ def test_a_stream_survives_the_way_there_and_back(answer: Object, cuts: int) -> 
     assert found["usage"] == answer["usage"]
 
 
+@settings(max_examples=60, deadline=None)
+@given(answers())
+def test_a_whole_answer_can_be_told_as_a_stream(answer: Object) -> None:
+    """For servers that do not stream: the client puts together what was answered, both ways."""
+    chat = ChatAnswers("m", usage=True)
+    there = chat.stream()
+    told = b"".join(map(there.event, chat.pieces(answer))) + there.end()
+    list(oracles.chunks(told))
+    whole = chat.whole(answer)
+    back = MessagesAnswers("m")
+    stream = back.stream()
+    found = joined(oracles.events(b"".join(map(stream.event, back.pieces(whole))) + stream.end()))
+    assert found["content"] == answer["content"]
+    assert (found["stop_reason"], found["usage"]) == (answer["stop_reason"], answer["usage"])
+    data = [piece for part in told.split(b"\n\n") if (piece := parsed(part + b"\n\n"))]
+    again = MessagesAnswers("m").stream()
+    joint = joined(oracles.events(b"".join(map(again.event, data)) + again.end()))
+    assert joint["content"] == answer["content"]
+
+
 @st.composite
 def mixed_calls(draw: st.DrawFn) -> tuple[list[Object], list[Object]]:
     """Parallel calls whose pieces come in any order that keeps each call's own order."""

@@ -36,6 +36,7 @@ PRICE = {
     "output": 15.0,
     "cache_read": 0.3,
     "cache_write": 3.75,
+    "cache_write_1h": 6.0,
     "reasoning": 20.0,
 }
 QUICK = Bounds(flush_seconds=0.01)
@@ -103,6 +104,15 @@ def test_every_class_of_tokens_costs(tmp_path: Path) -> None:
     spent = care.ledger.totals.all
     assert spent.tokens == 15_000
     assert spent.pico == 10**6 * (3000 + 30_000 + 900 + 15_000 + 100_000)
+    close(care)
+
+
+def test_a_cache_that_keeps_for_an_hour_has_its_own_price(tmp_path: Path) -> None:
+    """Counted among the writes once, and charged at what it costs."""
+    care = house(tmp_path)
+    settle(admit(care, ask()), Usage(cache_write=4000, cache_write_1h=1000))
+    spent = care.ledger.totals.all
+    assert (spent.tokens, spent.pico) == (4000, 10**6 * (3000 * 3750 + 1000 * 6000) // 1000)
     close(care)
 
 
