@@ -112,7 +112,7 @@ def test_a_command_leaves_no_control_group_behind(machine: LabMachine, workspace
     """What stays for a while is the groups of the residents that answer file tools."""
     place = "/sys/fs/cgroup/meso.slice/meso-tool-executor.service"
     refusal(machine, "tool", "read", workspace, "missing")
-    meso(machine, "tool", "bash", workspace, "true")
+    machine.run(f"meso tool bash {workspace} true", user="operator", check=True)
     groups = machine.run(f"ls -d {place}/*/", check=True).stdout.split()
     kinds = {Path(group).name.split("-")[0] for group in groups}
     assert kinds == {"service", "files"}
