@@ -23,6 +23,7 @@ from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.session_manager import entries
 from meso_services.session_manager.file import SessionFile
+from meso_services.session_manager.index.index import Index
 from meso_services.session_manager.tasks.state import KIND, Row, State
 
 PAGE = 1000
@@ -167,7 +168,7 @@ class TaskStore:
                 durable.write(self._path, entries.encode(header), replace=False)
         except OSError as problem:
             raise storage_error(problem, self._path) from problem
-        return SessionFile(self._path, header, self._torn)
+        return SessionFile(self._path, header, self._torn, Index(None))
 
     def _made_by(self, key: str | None, ident: str | None, changes: object) -> Entry | None:
         made = self._log.made_by(key) if self._log and key is not None else None
