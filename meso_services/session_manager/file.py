@@ -333,7 +333,7 @@ class SessionFile:
     def _add(self, state: State, made: list[Line], raw: list[bytes], start: int) -> None:
         with self.index.lock:
             for line, text in zip(made, raw, strict=True):
-                self.index.add(self.n, state, line, start, len(text))
+                self.index.add(self.n, state, line, start, len(text), free=True)
                 start += len(text)
             state.size = start
             self.index.ending(self.n, b"".join(raw)[-ENDING:])

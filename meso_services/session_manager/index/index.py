@@ -57,6 +57,7 @@ class Index:
         # Counts how often rows that were not committed got lost: what was read before may be gone.
         self.life = 0
         self._nodes: OrderedDict[tuple[int, int], Node] = OrderedDict()
+        self._recent: dict[tuple[int, str], Node] = {}
         self._dirty: dict[int, State] = {}
         self._database = self._opened()
 
@@ -133,6 +134,8 @@ class Index:
             self._dirty.pop(n, None)
             for key in [key for key in self._nodes if key[0] == n]:
                 del self._nodes[key]
+            for near in [near for near in self._recent if near[0] == n]:
+                del self._recent[near]
 
     def remove(self, ident: str) -> None:
         """Take a session out. Its number is never given again, so old words find nothing."""
@@ -141,10 +144,15 @@ class Index:
                 self.forget(n)
                 self.execute("DELETE FROM sessions WHERE n=?", (n,))
 
-    def add(self, n: int, state: State, line: Line, start: int, length: int) -> Node | None:
-        """Fold a line and keep its rows; None if its id is taken and it cannot be addressed."""
+    def add(  # noqa: PLR0913 (what a line is made of)
+        self, n: int, state: State, line: Line, start: int, length: int, *, free: bool = False
+    ) -> Node | None:
+        """Fold a line and keep its rows; None if its id is taken and it cannot be addressed.
+
+        `free` says that the caller knows that the id is not taken.
+        """
         with self.lock:
-            if self.find(n, line.id) is not None:
+            if not free and self.find(n, line.id) is not None:
                 return None
             seq = state.count
             parent = self.find(n, line.parent) if line.parent is not None else None
@@ -157,8 +165,12 @@ class Index:
     def find(self, n: int, ident: str) -> Node | None:
         """The entry of this id."""
         with self.lock:
+            if (near := self._recent.get((n, ident))) is not None:
+                return near
             found = self.execute(
-                f"SELECT {COLUMNS} FROM entries WHERE n=? AND id=?", (n, ident)  # noqa: S608
+                # Named, because without statistics SQLite would walk the whole session.
+                f"SELECT {COLUMNS} FROM entries INDEXED BY entries_id WHERE n=? AND id=?",  # noqa: S608
+                (n, ident),
             ).fetchone()
             return Node(*found) if found else None
 
@@ -240,15 +252,17 @@ class Index:
                 used.cache_read, used.cache_write, used.cost))  # fmt: skip
 
     def _remember(self, n: int, node: Node) -> None:
-        self._nodes[(n, node.seq)] = node
+        self._nodes[(n, node.seq)] = self._recent[(n, node.id)] = node
         while len(self._nodes) > NODES:
-            self._nodes.popitem(last=False)
+            (number, _), old = self._nodes.popitem(last=False)
+            self._recent.pop((number, old.id), None)
 
     def _lost(self, problem: sqlite3.Error) -> MesoError:
         """Go back to what was committed, or to nothing if the file is damaged."""
         self.life += 1
         self._dirty.clear()
         self._nodes.clear()
+        self._recent.clear()
         with contextlib.suppress(sqlite3.Error):
             self._database.rollback()
         full = "full" in str(problem)

@@ -39,7 +39,7 @@ CREATE TABLE entries (
   length INTEGER NOT NULL,
   PRIMARY KEY (n, seq)
 ) WITHOUT ROWID;
-CREATE INDEX entries_id ON entries (n, id);
+CREATE UNIQUE INDEX entries_id ON entries (n, id);
 CREATE TABLE keys (
   n INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (n, key)
 ) WITHOUT ROWID;
