@@ -95,6 +95,12 @@ class NewEntries(Message):
     entries: tuple[NewEntry, ...] = Field(min_length=1, max_length=1000)
 
 
+class Entries(Message):
+    """Entries that were appended as one piece."""
+
+    entries: tuple[Entry, ...]
+
+
 class EntryPage(Message):
     """Entries in the order of appending. `next` is what to pass as `after` for more."""
 

@@ -6,10 +6,11 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from meso_services.contract.common import Message
 from meso_services.contract.session import Entry, EntryPage, NewEntry, Session
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
@@ -34,13 +35,22 @@ PREVIOUS = Previous()
 
 @dataclass(frozen=True)
 class Draft:
-    """An entry to be written. `timestamp` None means now; `own` goes under the key `meso`."""
+    """An entry to be written. `timestamp` None means now; `own` goes under the key `meso`.
+
+    `source` is the entry that it repeats: references to that one become references to this one in
+    what is written after it.
+    """
 
     type: str
     data: dict[str, Any]
-    parent: str | None | Previous = PREVIOUS
+    parent: str | Previous | None = PREVIOUS
     own: dict[str, Any] = field(default_factory=dict)
     timestamp: str | None = None
+    source: str | None = None
+
+    def on(self, parent: str | None) -> Draft:
+        """The same on another parent."""
+        return replace(self, parent=parent)
 
 
 class SessionFile:
@@ -79,6 +89,11 @@ class SessionFile:
         """What the lines say, brought up to date with a file that others may have changed."""
         with self.lock:
             return self._current()
+
+    def check_current(self) -> None:
+        """Bring the index up to date with the file."""
+        with self.lock:
+            self._current()
 
     def describe(self) -> Session:
         """The session's facts."""
@@ -124,7 +139,7 @@ class SessionFile:
         """Append several as one piece, each on the one before if it names no parent."""
         for one in new:
             check_new(one)
-        digest = _digest([one.model_dump(mode="json", exclude_unset=True) for one in new])
+        asked = digest(*new)
 
         def plan(state: State) -> list[Draft]:
             first = self.draft(state, new[0])
@@ -142,7 +157,7 @@ class SessionFile:
         if len(new) == 1:
             entry, before = self.append(new[0], key)
             return [entry], before
-        made, before = self.change(plan, key, digest)
+        made, before = self.change(plan, key, asked)
         if before:
             last = self.index.find(self.n, made[-1].id)
             size = int(made[-1].own.get("size", 1))
@@ -311,12 +326,15 @@ class SessionFile:
             last["asked"] = asked
         made: list[Line] = []
         taken: set[str] = set()
+        again: dict[str, str] = {}
         for place, draft in enumerate(drafts):
             own = {**draft.own, **(last if place + 1 == len(drafts) else {})}
             before = made[-1].id if made else state.leaf
             parent = before if isinstance(draft.parent, Previous) else draft.parent
-            made.append(self._line(draft, parent, own, taken))
+            made.append(self._line(_mapped(draft, again), parent, own, taken))
             taken.add(made[-1].id)
+            if draft.source is not None:
+                again[draft.source] = made[-1].id
         raw = [entries.entry_line(line) for line in made]
         try:
             ticket = self._file.append(b"".join(raw))
@@ -339,9 +357,7 @@ class SessionFile:
             self.index.ending(self.n, b"".join(raw)[-ENDING:])
             self.index.touch(self.n, state)
 
-    def _line(
-        self, draft: Draft, parent: str | None, own: dict[str, Any], taken: set[str]
-    ) -> Line:
+    def _line(self, draft: Draft, parent: str | None, own: dict[str, Any], taken: set[str]) -> Line:
         at = draft.timestamp or entries.now()
         bare = Line("", parent, draft.type, at, draft.data, own)
         made = (entries.content_id(bare, length) for length in entries.ID_LENGTHS)
@@ -408,7 +424,7 @@ class SessionFile:
     def _scan(self, state: State) -> None:
         invalid: list[int] = []
         offset, complete, last = state.size, True, b""
-        for offset, raw in _lines(self.path, state.size):  # noqa: B007 (used after the loop)
+        for offset, raw in _lines(self.path, state.size):
             line = entries.parse_entry(raw)
             if offset and line is None:
                 invalid.append(offset)
@@ -443,8 +459,8 @@ class SessionFile:
             source.seek(start)
             torn = source.read()
         # The name is made of place and content: a second attempt after a crash is the same.
-        digest = hashlib.sha256(torn).hexdigest()[:8]
-        aside = self._torn / f"{self.path.name}.{start}-{digest}"
+        mark = hashlib.sha256(torn).hexdigest()[:8]
+        aside = self._torn / f"{self.path.name}.{start}-{mark}"
         try:
             durable.make_directories(self._torn)
             durable.write(aside, torn)
@@ -507,8 +523,17 @@ def _probe(draft: Draft) -> Line:
     return Line("", parent, draft.type, "", draft.data, draft.own)
 
 
-def _digest(value: Any) -> str:
-    return hashlib.sha256(entries.encode({"asked": value})).hexdigest()[:16]
+def digest(*asked: str | Message) -> str:
+    """Of a request, to know it again when its key comes back."""
+    parts = [a if isinstance(a, str) else a.model_dump(mode="json") for a in asked]
+    return hashlib.sha256(entries.encode({"asked": parts})).hexdigest()[:16]
+
+
+def _mapped(draft: Draft, again: dict[str, str]) -> Draft:
+    if not again or not any(draft.data.get(name) in again for name in entries.REFERENCES):
+        return draft
+    changed = {n: again[draft.data[n]] for n in entries.REFERENCES if draft.data.get(n) in again}
+    return replace(draft, data={**draft.data, **changed})
 
 
 def _lines(path: Path, start: int) -> Iterator[tuple[int, bytes]]:

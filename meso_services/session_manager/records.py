@@ -28,7 +28,7 @@ HANDOFF = "meso.handoff"  # {note, checkpoint}
 PICKUP = "meso.pickup"  # {handoff}
 
 
-def data(kind: str, **facts: Any) -> dict[str, Any]:
+def data(kind: str, /, **facts: Any) -> dict[str, Any]:
     """The data of an entry of this kind."""
     return {"customType": kind, "data": facts}
 

@@ -19,6 +19,7 @@ from meso_services.session_manager import entries
 from meso_services.session_manager.file import SessionFile, is_regular
 from meso_services.session_manager.flusher import Flusher
 from meso_services.session_manager.index.index import Index
+from meso_services.session_manager.index.search import Search
 
 MAX_HEADER = 64 * 1024
 INDEX = "index.sqlite"
@@ -40,7 +41,7 @@ class SessionStore:
         self.archives = place / "archives"
         self.torn = place / "torn"
         self._workspaces = workspaces
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._sessions: dict[str, SessionFile] = {}
         self._files: dict[Path, str] = {}
         self._create_keys: dict[str, str] = {}
@@ -53,7 +54,8 @@ class SessionStore:
         except OSError as problem:
             raise storage_error(problem, place) from problem
         self.index = Index(place / ".index" / INDEX)
-        self._flusher = Flusher(self.index)
+        self.search = Search(self)
+        self._flusher = Flusher(self.index, self.search.catch_up)
         self._look()
 
     def close(self) -> None:
@@ -68,7 +70,7 @@ class SessionStore:
         """Make a session; return it and whether the same `key` had made it before."""
         if wanted.parent_session:
             self.get(wanted.parent_session)
-        with self._lock:
+        with self.lock:
             if (before := self.created_by(key)) is not None:
                 return before, True
             header, lines = self._beginning(wanted, key)
@@ -76,14 +78,14 @@ class SessionStore:
 
     def created_by(self, key: str | None) -> SessionFile | None:
         """The session that was made under this idempotency key."""
-        with self._lock:
+        with self.lock:
             return self._sessions.get(self._create_keys.get(key or "", ""))
 
     def place_file(self, header: dict[str, Any], content: bytes) -> SessionFile:
         """Write a whole session file, which nobody sees before it is complete."""
         stamp = re.sub("[^0-9A-Za-z-]", "-", header["timestamp"])[:40]
         path = self.main / f"{stamp}_{header['id']}.jsonl"
-        with self._lock:
+        with self.lock:
             try:
                 durable.write(path, content, replace=False)
             except OSError as problem:
@@ -94,7 +96,7 @@ class SessionStore:
         """Take in a file that lies complete and flushed below `place`."""
         stamp = re.sub("[^0-9A-Za-z-]", "-", header["timestamp"])[:40]
         path = self.main / f"{stamp}_{header['id']}.jsonl"
-        with self._lock:
+        with self.lock:
             try:
                 durable.move(written, path)
             except OSError as problem:
@@ -126,7 +128,7 @@ class SessionStore:
 
     def get(self, ident: str) -> SessionFile:
         """The session `ident`. Raises `session.not_found`."""
-        with self._lock:
+        with self.lock:
             if ident not in self._sessions:
                 self._look()
             if ident not in self._sessions:
@@ -142,7 +144,7 @@ class SessionStore:
         archived: bool | None = None,
     ) -> SessionPage:
         """Up to `limit` sessions after the session `after`, oldest first."""
-        with self._lock:
+        with self.lock:
             self._look()
             order = [self._files[path] for path in sorted(self._files, key=lambda p: p.name)]
             if after is not None and after not in self._sessions:
@@ -162,14 +164,15 @@ class SessionStore:
         )
 
     def all(self) -> Iterator[SessionFile]:
-        """Every session."""
-        with self._lock:
+        """Every session, oldest first."""
+        with self.lock:
             self._look()
-            return iter(list(self._sessions.values()))
+            order = sorted(self._files, key=lambda path: path.name)
+            return iter([self._sessions[self._files[path]] for path in order])
 
     def archive(self, ident: str, *, archived: bool) -> SessionFile:
         """Move a session's file to the archive, where it is only read, or back."""
-        with self._lock:
+        with self.lock:
             session = self.get(ident)
             if session.archived == archived:
                 return session
@@ -186,7 +189,7 @@ class SessionStore:
 
     def let_go(self, ident: str) -> None:
         """Forget a session whose file is gone."""
-        with self._lock:
+        with self.lock:
             session = self._sessions.pop(ident)
             session.close()
             self._files.pop(session.path, None)

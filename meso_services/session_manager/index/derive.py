@@ -71,7 +71,7 @@ def mark(line: Line) -> tuple[str, str] | None:
 
 
 def usage(line: Line) -> Usage | None:
-    """What a model's answer used, in the words of Pi or of the Messages API. Copies used nothing."""
+    """What an answer used, in the words of Pi or of the Messages API. Copies used nothing."""
     if line.copy_of is not None:
         return None
     said = line.data.get("message") if line.type == "message" else line.data

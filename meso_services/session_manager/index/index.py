@@ -25,7 +25,10 @@ from meso_services.session_manager.state import State
 
 CACHE_KIB = 32 * 1024
 NODES = 4096
-COLUMNS = "seq, id, parent, jump, depth, messages, tokens, compaction, system, merged, kind, start, length"
+COLUMNS = (
+    "seq, id, parent, jump, depth, messages, tokens, compaction, system, merged, kind, "
+    "start, length"
+)
 _log = Log("meso.sessions")
 
 
@@ -182,7 +185,8 @@ class Index:
                 self._nodes.move_to_end((n, seq))
                 return node
             found = self.execute(
-                f"SELECT {COLUMNS} FROM entries WHERE n=? AND seq=?", (n, seq)  # noqa: S608
+                f"SELECT {COLUMNS} FROM entries WHERE n=? AND seq=?",  # noqa: S608
+                (n, seq),
             ).fetchone()
             node = Node(*found)
             self._remember(n, node)

@@ -38,6 +38,7 @@ class Filter:
     session: str | None = None
     owner: str | None = None
     label: str | None = None
+    branch: str | None = None
     ready: bool | None = None
 
     def admits(self, row: Row, state: State) -> bool:
@@ -45,6 +46,7 @@ class Filter:
         return (
             (not self.status or row.status in self.status)
             and self.session in (None, row.session)
+            and self.branch in (None, row.branch)
             and self.owner in (None, row.owner)
             and (self.label is None or self.label in row.labels)
             and (self.ready is None or state.ready(row) == self.ready)
