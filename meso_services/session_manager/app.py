@@ -7,9 +7,15 @@ from fastapi import FastAPI
 from meso_services.runtime.app import application
 from meso_services.runtime.context import Context
 from meso_services.runtime.service import Service
+from meso_services.session_manager.checkpoints.make import Neighbours
+from meso_services.session_manager.checkpoints.restore import recover
+from meso_services.session_manager.checkpoints.routes import add_checkpoints
+from meso_services.session_manager.checkpoints.shelf import Shelf
 from meso_services.session_manager.health import checks
 from meso_services.session_manager.merging import Merger
 from meso_services.session_manager.model.summarise import Summariser
+from meso_services.session_manager.neighbours.identity import Identities
+from meso_services.session_manager.neighbours.memory import Memories
 from meso_services.session_manager.neighbours.workspaces import Workspaces
 from meso_services.session_manager.routes.branches import add_branches
 from meso_services.session_manager.routes.model import add_model
@@ -18,6 +24,7 @@ from meso_services.session_manager.settings import Settings
 from meso_services.session_manager.store import SessionStore
 from meso_services.session_manager.tasks.routes import add_tasks
 from meso_services.session_manager.tasks.store import TaskStore
+from meso_services.session_manager.transfers import Transfers
 from meso_services.session_manager.whole import Deletions
 
 
@@ -31,12 +38,17 @@ def build(context: Context[Settings]) -> FastAPI:
     tasks.most = settings.max_tasks
     deletions = kept.get("deletions", lambda: Deletions(store))
     workspaces = Workspaces(paths.run)
+    shelf = kept.get("shelf", lambda: Shelf(paths.checkpoints))
+    transfers = kept.get("transfers", lambda: Transfers(paths.checkpoints / ".transfers"))
+    around = Neighbours(store, tasks, shelf, Identities(paths.run), Memories(paths.run), workspaces)
+    kept.get("recovered", lambda: recover(around))
     summariser = Summariser(paths.socket("api-proxy"), settings.summary_model)
     app = application(context, title="MESO session manager", checks=checks(store, tasks))
     add_sessions(app, store, deletions)
     add_branches(app, store, Merger(tasks, summariser, workspaces))
     add_model(app, store, summariser)
     add_tasks(app, tasks)
+    add_checkpoints(app, around, transfers, settings.keep_checkpoints)
     return app
 
 

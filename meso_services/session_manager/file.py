@@ -37,8 +37,8 @@ PREVIOUS = Previous()
 class Draft:
     """An entry to be written. `timestamp` None means now; `own` goes under the key `meso`.
 
-    `source` is the entry that it repeats: references to that one become references to this one in
-    what is written after it.
+    `ident` is the id of an entry that comes from elsewhere. `source` is the entry that it repeats:
+    references to that one become references to this one in what is written after it.
     """
 
     type: str
@@ -47,6 +47,7 @@ class Draft:
     own: dict[str, Any] = field(default_factory=dict)
     timestamp: str | None = None
     source: str | None = None
+    ident: str | None = None
 
     def on(self, parent: str | None) -> Draft:
         """The same on another parent."""
@@ -359,6 +360,8 @@ class SessionFile:
 
     def _line(self, draft: Draft, parent: str | None, own: dict[str, Any], taken: set[str]) -> Line:
         at = draft.timestamp or entries.now()
+        if draft.ident is not None:
+            return Line(draft.ident, parent, draft.type, at, draft.data, own)
         bare = Line("", parent, draft.type, at, draft.data, own)
         made = (entries.content_id(bare, length) for length in entries.ID_LENGTHS)
         for ident in made:

@@ -23,7 +23,7 @@ MERGE = "meso.merge"  # {source, target, base, ours, theirs, strategy, …}
 PICK = "meso.pick"  # {from}: cherry-picked entries end here
 REBASE = "meso.rebase"  # {onto, from, base}
 CHECKPOINT = "meso.checkpoint"  # {checkpoint, name}
-RESTORE = "meso.restore"  # {checkpoint, from}
+RESTORE = "meso.restore"  # {checkpoint, token, from, keep, set, unset}
 HANDOFF = "meso.handoff"  # {note, checkpoint}
 PICKUP = "meso.pickup"  # {handoff}
 

@@ -89,26 +89,39 @@ class State:
 
     def _record(self, kind: str, facts: dict[str, Any], line: Line, branch: str) -> None:
         match kind:
-            case records.BRANCH:
-                self.dropped.pop(branch, None)
-                if facts.get("switch") is True:
-                    self.head = branch
-            case records.HEAD:
-                self.head = branch
-            case records.RENAME:
-                self._rename(branch, facts.get("to"))
-            case records.DROP if len(self.refs) > 1:
-                self.dropped[branch] = self.refs.pop(branch)
-                if self.head == branch:
-                    self.head = next(iter(self.refs))
-            case records.STATE:
-                self._variables(facts)
+            case records.BRANCH | records.HEAD | records.RENAME | records.DROP | records.RESTORE:
+                self._branches(kind, facts, branch)
             case records.STASH:
                 self.stash.append({"id": line.id, "branch": branch, **facts})
             case records.UNSTASH:
                 self.stash = [one for one in self.stash if one["id"] != facts.get("stash")]
             case _:
                 pass
+        if kind in (records.STATE, records.RESTORE):
+            self._variables(facts)
+
+    def _branches(self, kind: str, facts: dict[str, Any], branch: str) -> None:
+        match kind:
+            case records.BRANCH:
+                self.dropped.pop(branch, None)
+                if facts.get("switch") is True:
+                    self.head = branch
+            case records.RENAME:
+                self._rename(branch, facts.get("to"))
+            case records.DROP:
+                self._drop(branch)
+            case records.RESTORE if isinstance(kept := facts.get("keep"), str):
+                # One line for all of it: a power cut leaves the whole or nothing.
+                self.refs[kept] = facts.get("from")
+                self.head = branch
+            case _:
+                self.head = branch
+
+    def _drop(self, branch: str) -> None:
+        if len(self.refs) > 1:
+            self.dropped[branch] = self.refs.pop(branch)
+            if self.head == branch:
+                self.head = next(iter(self.refs))
 
     def _rename(self, old: str, new: object) -> None:
         if not isinstance(new, str) or new in self.refs:

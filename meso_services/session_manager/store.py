@@ -5,9 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class SessionStore:
 
     def place_file(self, header: dict[str, Any], content: bytes) -> SessionFile:
         """Write a whole session file, which nobody sees before it is complete."""
-        stamp = re.sub("[^0-9A-Za-z-]", "-", header["timestamp"])[:40]
+        stamp = re.sub("[^0-9A-Za-z-]", "-", str(header.get("timestamp", "")))[:40]
         path = self.main / f"{stamp}_{header['id']}.jsonl"
         with self.lock:
             try:
@@ -92,15 +93,41 @@ class SessionStore:
                 raise storage_error(problem, path) from problem
             return self._adopt(path, header)
 
-    def adopt_file(self, header: dict[str, Any], written: Path) -> SessionFile:
-        """Take in a file that lies complete and flushed below `place`."""
-        stamp = re.sub("[^0-9A-Za-z-]", "-", header["timestamp"])[:40]
+    def take_in(self, header: dict[str, Any], lines: Iterable[bytes]) -> SessionFile:
+        """Make a session of these lines, of which nobody sees any before all are on the disk.
+
+        Raises `session.invalid`, `session.exists`, `storage.*`.
+        """
+        self._check_header(header)
+        aside = self.place / ".index" / f"{durable.TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        try:
+            with aside.open("xb") as target:
+                target.write(entries.encode(header))
+                target.writelines(lines)
+                target.flush()
+                os.fsync(target.fileno())
+            return self._adopted(header, aside)
+        except OSError as problem:
+            raise storage_error(problem, aside) from problem
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _check_header(self, header: dict[str, Any]) -> None:
+        with self.lock:
+            self._look()
+            if reason := self._refusal(header):
+                exists = header.get("id") in self._sessions
+                raise MesoError(
+                    "session.exists" if exists else "session.invalid",
+                    f"the session cannot be taken in: {reason}",
+                    status=409 if exists else 422,
+                )
+
+    def _adopted(self, header: dict[str, Any], written: Path) -> SessionFile:
+        stamp = re.sub("[^0-9A-Za-z-]", "-", str(header.get("timestamp", "")))[:40]
         path = self.main / f"{stamp}_{header['id']}.jsonl"
         with self.lock:
-            try:
-                durable.move(written, path)
-            except OSError as problem:
-                raise storage_error(problem, path) from problem
+            durable.move(written, path)
             return self._adopt(path, header)
 
     def header(self, wanted: CreateSession, key: str | None = None) -> dict[str, Any]:

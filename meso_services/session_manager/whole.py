@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from meso_services.contract.branches import Deleted, EditSession, Fork
@@ -36,21 +36,15 @@ def fork(store: SessionStore, ident: str, wanted: Fork, key: str | None) -> tupl
         CreateSession(cwd=session.header.get("cwd"), parent_session=session.id), key
     )
     header["meso"] = {**header.get("meso", {}), "forkedAt": at.id if at else None}
-    way = [node for node in Walker(session).back(at)][::-1]
-    aside = store.place / ".index" / f"{durable.TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    try:
-        with aside.open("xb") as target, session.path.open("rb") as source:
-            target.write(entries.encode(header))
+    way = list(Walker(session).back(at))[::-1]
+
+    def lines() -> Iterator[bytes]:
+        with session.path.open("rb") as source:
             for node in way:
                 source.seek(node.start)
-                target.write(_plain(source.read(node.length)))
-            target.flush()
-            os.fsync(target.fileno())
-        made = store.adopt_file(header, aside)
-    except OSError as problem:
-        raise storage_error(problem, aside) from problem
-    finally:
-        aside.unlink(missing_ok=True)
+                yield _plain(source.read(node.length))
+
+    made = store.take_in(header, lines())
     if wanted.name is not None:
         named(made, wanted.name, None)
     return made.describe(), False

@@ -8,10 +8,11 @@ used, not WAL (decision 0009).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ CACHE_KIB = 32 * 1024
 NODES = 4096
 COLUMNS = (
     "seq, id, parent, jump, depth, messages, tokens, compaction, system, merged, kind, "
-    "start, length"
+    "start, length, chain"
 )
 _log = Log("meso.sessions")
 
@@ -49,6 +50,7 @@ class Node:
     kind: str
     start: int
     length: int
+    chain: bytes
 
 
 class Index:
@@ -228,6 +230,7 @@ class Index:
             kind=kind,
             start=place[0],
             length=place[1],
+            chain=chained(parent.chain if parent else b"", line.id),
         )
 
     def _jump(self, n: int, parent: Node) -> int:
@@ -240,8 +243,8 @@ class Index:
     def _insert(self, n: int, node: Node, line: Line, branch: str) -> None:
         values = (n, node.seq, node.id, node.parent, node.jump, node.depth, node.messages,
                   node.tokens, node.compaction, node.system, node.merged, node.kind, node.start,
-                  node.length)  # fmt: skip
-        self.execute("INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+                  node.length, node.chain)  # fmt: skip
+        self.execute("INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
         if line.key is not None:
             self.execute("INSERT OR IGNORE INTO keys VALUES (?,?,?)", (n, line.key, node.seq))
         for other in line.merged:
@@ -326,6 +329,6 @@ def _fresh(name: str) -> sqlite3.Connection:
     return made
 
 
-def placeholders(values: Iterable[object]) -> str:
-    """`?,?,?` for an IN of as many values."""
-    return ",".join("?" for _ in values)
+def chained(before: bytes, ident: str) -> bytes:
+    """The hash over the ids from the root to an entry, from that of its parent."""
+    return hashlib.sha256(before + ident.encode()).digest()

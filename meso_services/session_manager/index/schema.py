@@ -8,8 +8,9 @@ VERSION = 1
 # always has a smaller `seq`, so descending `seq` is an order of the graph.
 #
 # What is summed along the way from the root spares walking it: `depth` (entries), `messages`,
-# `tokens` (an estimate), and the nearest `compaction` and `system` message, the entry itself
-# included. `jump` is a further ancestor, chosen so that any ancestor is found in O(log depth).
+# `tokens` (an estimate), `chain` (a hash over the ids), and the nearest `compaction` and `system`
+# message, the entry itself included. `jump` is a further ancestor, chosen so that any ancestor is
+# found in O(log depth).
 SCHEMA = """
 CREATE TABLE sessions (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -37,6 +38,7 @@ CREATE TABLE entries (
   kind TEXT NOT NULL,
   start INTEGER NOT NULL,
   length INTEGER NOT NULL,
+  chain BLOB NOT NULL,
   PRIMARY KEY (n, seq)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX entries_id ON entries (n, id);
