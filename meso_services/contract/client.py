@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from meso_services.contract.common import ErrorInfo, ErrorReply, Health, Message
 from meso_services.contract.session import (
     CreateSession,
+    Entries,
     Entry,
     EntryPage,
+    NewEntries,
     NewEntry,
     Session,
     SessionPage,
@@ -237,6 +239,10 @@ class SessionManager:
     def append(self, session: str, entry: NewEntry, *, key: str | None = None) -> Entry:
         """Append an entry; it is durable when this returns."""
         return self._call.post(f"/v1/sessions/{session}/entries", entry, Entry, key=key)
+
+    def append_all(self, session: str, entries: NewEntries, *, key: str | None = None) -> Entries:
+        """Append several entries as one piece; all are durable when this returns."""
+        return self._call.post(f"/v1/sessions/{session}/entries/batch", entries, Entries, key=key)
 
     def entries(self, session: str, after: str | None = None) -> Iterator[Entry]:
         """The session's entries in the order of appending, page by page."""

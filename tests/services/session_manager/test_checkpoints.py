@@ -32,7 +32,8 @@ def genome(root: Path) -> None:
 def agent(root: Path, service: Any) -> Any:
     """The three services of one appliance; the session manager last."""
     genome(root)
-    return tuple(service(name, {}) for name in ("operon-loader", "memory-manager", "session-manager"))
+    names = ("operon-loader", "memory-manager", "session-manager")
+    return tuple(service(name, {}) for name in names)
 
 
 def ask(service: Any, method: str, path: str, status: int = 200, **more: Any) -> Any:

@@ -256,4 +256,4 @@ def check_rules(messages: list[dict[str, Any]]) -> None:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestLife.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
