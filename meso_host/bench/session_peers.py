@@ -64,8 +64,8 @@ def run(note: Note, root: Path, ours: float, message: dict[str, Any]) -> Iterato
 
 def _git(place: Path, message: dict[str, Any]) -> float:
     """Commits a second, each with one more line of the conversation, flushed to the disk."""
-    git: list[str] = ["git", "-c", "core.fsync=all", "-c", "user.name=bench", "-c", "user.email=bench@bench",
-           "-C", str(place)]  # fmt: skip
+    who = ("-c", "user.name=bench", "-c", "user.email=bench@bench")
+    git = ["git", "-c", "core.fsync=all", *who, "-C", str(place)]
     process.run(["git", "init", "-q", place])
     began = time.perf_counter()
     for number in range(MESSAGES):

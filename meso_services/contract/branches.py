@@ -55,6 +55,9 @@ class MakeBranch(At):
 
     name: BranchName
     switch: bool = Field(default=False, description="Go on working there")
+    workspace: bool = Field(
+        default=True, description="Also give it the files of the branch that it comes from"
+    )
 
 
 class Switch(Message):
@@ -81,6 +84,7 @@ class Moved(Message):
     tip: str | None
     entry: Entry | None = Field(description="The entry that records the change")
     changed: bool = True
+    workspace: str = Field(default="none", description="`branched`, `none`, or why not")
 
 
 class Fork(At):

@@ -45,7 +45,7 @@ def build(context: Context[Settings]) -> FastAPI:
     summariser = Summariser(paths.socket("api-proxy"), settings.summary_model)
     app = application(context, title="MESO session manager", checks=checks(store, tasks))
     add_sessions(app, store, deletions)
-    add_branches(app, store, Merger(tasks, summariser, workspaces))
+    add_branches(app, store, Merger(tasks, summariser, workspaces), workspaces)
     add_model(app, store, summariser)
     add_tasks(app, tasks)
     add_checkpoints(app, around, transfers, settings.keep_checkpoints)

@@ -48,16 +48,21 @@ class Merger:
         if wanted.dry_run or (found.nothing and not changes):
             return told
         files: tuple[Conflict, ...] = ()
-        workspace = "none"
+        workspace, undo = "none", None
         if wanted.workspace:
-            workspace, files = self._workspaces.merge(session.id, found.source, found.target)
+            workspace, files, undo = self._workspaces.merge(session.id, found.source, found.target)
         facts: dict[str, Any] = {
             "tasks": [{"task": c.task, "changes": c.update.model_dump(
                 mode="json", exclude_unset=True)} for c in changes],
             "workspace": workspace,
             "files": [conflict.model_dump(mode="json") for conflict in files],
         }  # fmt: skip
-        lines, _ = merge.merge(session, found, wanted, key, facts)
+        try:
+            lines, _ = merge.merge(session, found, wanted, key, facts)
+        except BaseException:
+            if undo is not None:
+                self._workspaces.restore(session.id, found.target, undo)
+            raise
         done = tasks_merge.apply(self._tasks, changes, lines[-1].id)
         return told.model_copy(
             update={

@@ -42,6 +42,13 @@ def _branch(parser: argparse.ArgumentParser) -> None:
     _branch_name(parser)
     _at(parser)
     parser.add_argument("--switch", action="store_true", help="go on working there")
+    parser.add_argument("--no-files", action="store_true", help="without files of its own")
+
+
+def _ask_branch(a: argparse.Namespace) -> Ask:
+    fields = {"name": a.name, "switch": a.switch, "workspace": not a.no_files, **_place(a)}
+    return Ask("POST", _in(a, "/branches"), "branches.Moved", "branches.MakeBranch", fields,
+               view=views.moved)  # fmt: skip
 
 
 def _rename(parser: argparse.ArgumentParser) -> None:
@@ -251,8 +258,7 @@ ROWS = (
     Row("branches", "list the branches", _session,
         lambda a: Ask("GET", _in(a, "/branches"), "branches.Branches", view=views.branches)),
     Row("branch", "begin a branch, at any entry or message", _branch,
-        lambda a: Ask("POST", _in(a, "/branches"), "branches.Moved", "branches.MakeBranch",
-                      {"name": a.name, "switch": a.switch, **_place(a)}, view=views.moved)),
+        _ask_branch),
     Row("switch", "work on another branch", _branch_name,
         lambda a: Ask("POST", _in(a, "/switch"), "branches.Moved", "branches.Switch",
                       {"branch": a.name}, view=views.moved)),

@@ -57,18 +57,22 @@ class Workspaces:
         """Take in a snapshot that was made elsewhere. Raises MesoError."""
         self._ask(lambda c: c.post("/v1/workspaces/snapshots", bundle, wire.Snapshot))
 
-    def merge(self, session: str, source: str, target: str) -> tuple[str, tuple[Conflict, ...]]:
-        """Merge the files of two branches: what came of it, and the files in conflict."""
+    def merge(
+        self, session: str, source: str, target: str
+    ) -> tuple[str, tuple[Conflict, ...], str | None]:
+        """Merge the files of two branches: what came of it, the files in conflict, and the
+        snapshot that brings back what was.
+        """
         wanted = wire.MergeRequest(session=session, source=source, target=target)
         try:
             made = self._ask(lambda c: c.post("/v1/workspaces/merge", wanted, wire.WorkspaceMerged))
         except MesoError as problem:
-            return ("none" if problem.code in NO_WORKSPACE else problem.message), ()
+            return ("none" if problem.code in NO_WORKSPACE else problem.message), (), None
         found = tuple(
             Conflict(kind="file", name=path, ours=made.before, theirs=source)
             for path in made.conflicts
         )
-        return made.state, found
+        return made.state, found, None if made.state == "unchanged" else made.before
 
     def _ask(self, call: Callable[[Connection], T]) -> T:
         return ask(self._run, SERVICE, call)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Query
 from meso_services.contract import branches as wire
 from meso_services.contract.session import BranchName, Entry, EntryId
 from meso_services.session_manager.merging import Merger
+from meso_services.session_manager.neighbours.workspaces import Workspaces
 from meso_services.session_manager.routes.common import (
     CHANGES,
     READS,
@@ -25,16 +26,16 @@ from meso_services.session_manager.tree import branches, copies, looking, marks
 IN = "/v1/sessions/{session}"
 
 
-def add_branches(app: FastAPI, store: SessionStore, merger: Merger) -> None:
+def add_branches(app: FastAPI, store: SessionStore, merger: Merger, workspaces: Workspaces) -> None:
     """Give `app` the routes below `/v1/sessions/{session}` that are about branches."""
-    _names(app, store)
+    _names(app, store, workspaces)
     _entries(app, store, merger)
     _stash(app, store)
     _look(app, store)
     _marks(app, store)
 
 
-def _names(app: FastAPI, store: SessionStore) -> None:
+def _names(app: FastAPI, store: SessionStore, workspaces: Workspaces) -> None:
     @app.get(f"{IN}/branches", responses=READS)
     def show_branches(session: Ident) -> wire.Branches:
         """All branches, and those that were deleted."""
@@ -43,7 +44,13 @@ def _names(app: FastAPI, store: SessionStore) -> None:
     @app.post(f"{IN}/branches", status_code=201, responses=CHANGES, response_class=AsciiJson)
     def make_branch(session: Ident, wanted: wire.MakeBranch, key: Key = None) -> wire.Moved:
         """Begin a branch at any entry. It takes the same time in a session of any length."""
-        return branches.make(store.get(session), wanted, key)
+        found = store.get(session)
+        source = wanted.of or found.state.head
+        made = branches.make(found, wanted, key)
+        if not wanted.workspace or source == wanted.name:
+            return made
+        files = workspaces.branch(session, source, wanted.name)
+        return made.model_copy(update={"workspace": files})
 
     @app.post(f"{IN}/switch", responses=CHANGES, response_class=AsciiJson)
     def switch(session: Ident, wanted: wire.Switch, key: Key = None) -> wire.Moved:

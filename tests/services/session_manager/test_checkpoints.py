@@ -324,3 +324,74 @@ def test_a_spoiled_import_is_refused_and_leaves_nothing(agent: Any, spoil: str) 
         assert (reply.status_code, reply.json()["error"]["code"]) == (409, "checkpoint.damaged")
         assert ask(other, "GET", "/v1/sessions")["sessions"] == []
         assert ask(other, "GET", "/v1/checkpoints")["checkpoints"] == []
+
+
+@pytest.fixture
+def whole(agent: Any, service: Any) -> Any:
+    """The tool executor beside them: the files belong to it."""
+    return (*agent, service("tool-executor", {}))
+
+
+def workspace(executor: Any, session: str, branch: str = "main") -> Path:
+    with executor.client as client:
+        client.post("/v1/workspaces", json={"session": session, "branch": branch})
+    return executor.root / "meso/workspaces" / session / branch
+
+
+def test_files_branch_merge_and_come_back_with_the_conversation(whole: Any) -> None:
+    _, _, manager, executor = whole
+    session, _ = start(manager)
+    main = workspace(executor, session)
+    (main / "notes").write_text("one\n")
+    made = make(manager, session, name="with files")
+    assert made["meso"]["missing"] == []
+    url = f"/v1/sessions/{session}"
+    done = ask(manager, "POST", f"{url}/branches", 201, json={"name": "side"})
+    assert done["workspace"] == "branched"
+    side = main.parent / "side"
+    (side / "found").write_text("there\n")
+    entry = {"type": "message", "branch": "side",
+             "data": {"message": {"role": "user", "content": "look"}}}  # fmt: skip
+    ask(manager, "POST", f"{url}/entries", 201, json=entry)
+    merged = ask(manager, "POST", f"{url}/merge", json={"source": "side", "target": "main"})
+    assert (merged["workspace"], (main / "found").read_text()) == ("merged", "there\n")
+    (main / "notes").write_text("ours\n")
+    (side / "notes").write_text("theirs\n")
+    ask(manager, "POST", f"{url}/entries", 201, json=entry)
+    merged = ask(manager, "POST", f"{url}/merge", json={"source": "side", "target": "main"})
+    assert merged["workspace"] == "conflicts"
+    assert [(c["kind"], c["name"]) for c in merged["conflicts"]] == [("file", "notes")]
+    restore = f"/v1/checkpoints/{made['checkpoint_id']}/restore"
+    done = ask(manager, "POST", restore, json={})
+    assert done["workspace"] == "restored"
+    assert {path.name for path in main.iterdir()} == {"notes"}
+    assert (main / "notes").read_text() == "one\n"
+
+
+def test_files_travel_with_an_export(whole: Any) -> None:
+    _, _, manager, executor = whole
+    session, _ = start(manager)
+    (workspace(executor, session) / "notes").write_text("carried\n")
+    made = make(manager, session)
+    raw = fetch(manager, made["checkpoint_id"])
+    with new_root() as elsewhere, starter(elsewhere) as begin:
+        other_executor, other = begin("tool-executor"), begin("session-manager")
+        assert bring(other, raw).status_code == 201
+        ask(other, "POST", f"/v1/checkpoints/{made['checkpoint_id']}/restore", json={})
+        place = other_executor.root / "meso/workspaces" / session / "main"
+        assert (place / "notes").read_text() == "carried\n"
+
+
+def test_files_that_cannot_come_back_leave_everything_as_it_was(whole: Any) -> None:
+    _, _, manager, executor = whole
+    session, _ = start(manager)
+    workspace(executor, session)
+    made = make(manager, session)
+    say(manager, session, "second")
+    before = ask(manager, "GET", f"/v1/sessions/{session}")
+    shadow = executor.root / "var/lib/meso/tool-executor/shadow" / f"{session}.git"
+    shutil.rmtree(shadow)
+    url = f"/v1/checkpoints/{made['checkpoint_id']}/restore"
+    status, _ = refused(manager, "POST", url, json={})
+    assert status in (404, 503)
+    assert ask(manager, "GET", f"/v1/sessions/{session}") == before
