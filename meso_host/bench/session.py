@@ -12,6 +12,7 @@ from pathlib import Path
 from meso_host.bench import session_peers
 from meso_host.bench.areas import Note
 from meso_host.bench.record import Against, Record
+from meso_host.setup import tree
 from meso_host.testing.local import started
 from meso_services.contract.branches import MakeBranch
 from meso_services.contract.checkpoints import MakeCheckpoint
@@ -40,8 +41,8 @@ ENTRIES = int(os.environ.get("MESO_BENCH_ENTRIES", LONG))
 
 
 def run(note: Note) -> Iterator[Record]:
-    """Everything on a disk below the current directory: `/tmp` is often none."""
-    with tempfile.TemporaryDirectory(prefix="meso-bench-", dir=Path.cwd()) as place:
+    """Everything on the disk that the project lies on: `/tmp` is often none."""
+    with tempfile.TemporaryDirectory(prefix="meso-bench-", dir=tree.STATE) as place:
         root = Path(place)
         note("appending")
         rate, own = _appends(root / "appends")

@@ -190,6 +190,13 @@ class Index:
                 f"SELECT {COLUMNS} FROM entries WHERE n=? AND seq=?",  # noqa: S608
                 (n, seq),
             ).fetchone()
+            if found is None:
+                raise MesoError(
+                    "session.index_lost",
+                    "the index of this session is being made anew",
+                    status=503,
+                    hint="ask again",
+                )
             node = Node(*found)
             self._remember(n, node)
             return node

@@ -80,7 +80,10 @@ class Search:
     def _one(self, session: SessionFile, until: float) -> int:
         index = self._store.index
         count = session.state.count
-        (searched,) = index.rows("SELECT searched FROM sessions WHERE n=?", (session.n,))[0]
+        known = index.rows("SELECT searched FROM sessions WHERE n=?", (session.n,))
+        if not known:
+            return 0
+        searched = int(known[0][0])
         while searched < count - 1 and time.monotonic() < until:
             nodes = index.after(session.n, searched, STEP)
             if not nodes:
@@ -95,7 +98,7 @@ class Search:
                     index.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", row)
                 searched = nodes[-1].seq
                 index.execute("UPDATE sessions SET searched=? WHERE n=?", (searched, session.n))
-        return max(0, count - 1 - int(searched))
+        return max(0, count - 1 - searched)
 
     def _hit(
         self, session: SessionFile | None, seq: int, rank: float, words: list[str]
@@ -105,7 +108,7 @@ class Search:
         try:
             node = session.index.node(session.n, seq)
             line = session.line(node)
-        except (MesoError, OSError, TypeError):
+        except (MesoError, OSError):
             # Deleted or read anew in the meantime.
             return None
         return SessionHit(
