@@ -13,9 +13,8 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from meso_services.runtime.errors import MesoError
 from meso_services.runtime.logging import Log
@@ -33,9 +32,11 @@ COLUMNS = (
 _log = Log("meso.sessions")
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An entry's place in the graph; see `schema` for what each number is."""
+class Node(NamedTuple):
+    """An entry's place in the graph; see `schema` for what each number is.
+
+    A named tuple, because thousands are made for one answer.
+    """
 
     seq: int
     id: str
@@ -204,7 +205,7 @@ class Index:
     def after(self, n: int, seq: int, limit: int) -> list[Node]:
         """Up to `limit` entries after the place `seq`, in the order of the file."""
         statement = f"SELECT {COLUMNS} FROM entries WHERE n=? AND seq>? ORDER BY seq LIMIT ?"  # noqa: S608
-        return [Node(*row) for row in self.rows(statement, (n, seq, limit))]
+        return [Node._make(row) for row in self.rows(statement, (n, seq, limit))]
 
     def key(self, n: int, key: str) -> Node | None:
         """The entry that was appended under this idempotency key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from meso_services.contract.context import Context
 from meso_services.session_manager import records
@@ -109,7 +110,7 @@ def _newest(
     for node in Walker(session).back(tip):
         if first is not None and node.seq < first.seq:
             break
-        if node is not compaction and node.kind != "message:system" and _speaks(node):
+        if node != compaction and node.kind != "message:system" and _speaks(node):
             run.append(node)
         if len(run) >= READ_AHEAD:
             size += _read(session, run, found)
@@ -141,8 +142,9 @@ def fitted(lines: Sequence[Line], room: int) -> tuple[list[Line], bool]:
     sizes = [tokens(line) for line in lines]
     if not starts:
         return _steps(lines, sizes, room)
+    behind = _behind(sizes)
     for start in starts:
-        if sum(sizes[start:]) <= room:
+        if behind[start] <= room:
             return list(lines[start:]), False
     last = starts[-1]
     steps, over = _steps(lines[last + 1 :], sizes[last + 1 :], room - sizes[last])
@@ -152,10 +154,16 @@ def fitted(lines: Sequence[Line], room: int) -> tuple[list[Line], bool]:
 def _steps(lines: Sequence[Line], sizes: Sequence[int], room: int) -> tuple[list[Line], bool]:
     """The newest steps that fit, at least one."""
     cuts = [place for place in range(len(lines)) if _begins_step(lines, place)]
+    behind = _behind(sizes)
     for cut in cuts:
-        if sum(sizes[cut:]) <= room:
+        if behind[cut] <= room:
             return list(lines[cut:]), False
     return (list(lines[cuts[-1] :]), True) if cuts else ([], room < 0)
+
+
+def _behind(sizes: Sequence[int]) -> list[int]:
+    """For each place, the size of it and all behind it."""
+    return list(accumulate(reversed(sizes)))[::-1]
 
 
 def _begins_step(lines: Sequence[Line], place: int) -> bool:

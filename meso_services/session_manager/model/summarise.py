@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from meso_services.contract.client import NO_TLS
 from meso_services.session_manager.entries import Line
 from meso_services.session_manager.index.derive import CHARACTERS
 from meso_services.session_manager.model.extract import extract
@@ -55,7 +56,8 @@ class Summariser:
         told = extract(lines, MOST_INPUT)
         asked = f"{ORDER}\n\n{instructions}".strip()
         with httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(self._socket)),
+            transport=httpx.HTTPTransport(uds=str(self._socket), verify=NO_TLS),
+            trust_env=False,
             base_url="http://meso",
             timeout=SECONDS,
         ) as client:
