@@ -95,6 +95,7 @@ VERBS: tuple[Verb, ...] = (
             "ssh",
             "bubblewrap",
             "nftables",
+            "e2fsprogs",
             "git",
             "npm",
         ),

@@ -6,6 +6,7 @@ import os
 import shlex
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from meso_services.runtime import process
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 UPDATE = ("apt-get", "update")
 INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends")
+# Debian's own timers run apt, too, on a computer that has just started.
+BUSY = "Could not get lock"
+BUSY_SECONDS = 600.0
+BUSY_PAUSE = 3.0
 
 
 def is_debian() -> bool:
@@ -30,16 +35,31 @@ def commands(packages: Sequence[str]) -> list[str]:
 
 
 def update(note: Callable[[str], None]) -> None:
-    """Fetch the lists of packages. Raises `CommandError`."""
-    process.follow(UPDATE, note, env=ENVIRONMENT)
+    """Fetch the lists of packages; waits for another apt to end. Raises `CommandError`."""
+    _in_turn(lambda: process.follow(UPDATE, note, env=ENVIRONMENT), note)
 
 
 def install(packages: Sequence[str], note: Callable[[str], None]) -> None:
-    """Install `packages`; `note` gets `45% Unpacking qemu-utils`. Raises `CommandError`.
+    """Install `packages`; `note` gets `45% Unpacking qemu-utils`. Waits for another apt to
+    end. Raises `CommandError`."""
+    _in_turn(lambda: _install(packages, note), note)
 
-    apt reports on a pipe of its own: on its standard output, the packages'
-    scripts could not write, and some of them fail then.
-    """
+
+def _in_turn(run: Callable[[], None], note: Callable[[str], None]) -> None:
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return run()
+        except process.CommandError as error:
+            if BUSY not in error.output or time.monotonic() > end:
+                raise
+        note("another apt is running; waiting for it to end")
+        time.sleep(BUSY_PAUSE)
+
+
+def _install(packages: Sequence[str], note: Callable[[str], None]) -> None:
+    """apt reports on a pipe of its own: on its standard output, the packages' scripts could
+    not write, and some of them fail then."""
     ours, theirs = os.pipe()
     options = ["-o", f"APT::Status-Fd={theirs}", "-o", "Dpkg::Use-Pty=0"]
     argv = [INSTALL[0], *options, *INSTALL[1:], *packages]

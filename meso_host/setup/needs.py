@@ -88,6 +88,12 @@ NEEDS: tuple[Need, ...] = (
     Need("ssh", "log in on a machine", ("openssh-client",), _program("ssh", "ssh-keygen")),
     Need("bubblewrap", "test the sandbox", ("bubblewrap",), _program("bwrap")),
     Need("nftables", "check firewall rules", ("nftables",), _program("nft")),
+    Need(
+        "e2fsprogs",
+        "look into crash states",
+        ("e2fsprogs",),
+        _program("mkfs.ext4", "e2fsck", "debugfs"),
+    ),
     Need("npm", "test with the real Pi", ("nodejs", "npm"), _program("node", "npm")),
     Need("git", "read the tree's history", ("git",), _program("git")),
 )

@@ -5,6 +5,9 @@ writes, boots, and compares. The disk forgets what was not flushed; by chance of
 one half a random half of it survives, in any order, as on real hardware. Something
 is always unflushed: a second writer leaves sectors so on purpose.
 
+Before the cut, the state partition is examined several times as a cut at that instant
+would have left it (`crash`), while the machine goes on writing.
+
 Every second round cuts the power in the middle of the boot that follows, too, and
 the first boot of a new machine, in which its state partition grows, is cut at the
 campaign's beginning and every eighth round.
@@ -17,11 +20,13 @@ import random
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from meso_host.errors import HostError
+from meso_host.testing import crash
 from meso_host.vm.lab import LOGIN_SECONDS, LabMachine
+from meso_host.vm.power.disk import Loss
 from meso_services.runtime import process
 
 FIRST_WRITE_SECONDS = 600.0
@@ -29,6 +34,9 @@ ANSWER_SECONDS = 600.0
 # How long a cut waits for unflushed sectors; the scribbler leaves some every few milliseconds.
 UNFLUSHED_SECONDS = 60.0
 ROUNDS_OF_A_MACHINE = 8
+STATES = 10
+# Of what was not flushed, how much a cut leaves.
+SHARES = (0.0, 0.5)
 # Where a boot is cut, or up to 15 s later: the kernel, the mount of state, the first services.
 BOOT_MARKS = ("Linux version", "meso-initrd: slot", "systemd[1]:")
 
@@ -75,6 +83,7 @@ class Tally:
     boot_cuts: int = 0
     cuts_with_loss: int = 0
     acknowledged: int = 0
+    crash_states: int = 0
     unflushed_sectors: int = 0
     kept_sectors: int = 0
     failures: list[str] = field(default_factory=list)
@@ -84,8 +93,9 @@ class Tally:
         return {
             "power cuts while writing": self.rounds,
             "power cuts while booting": self.boot_cuts,
+            "crash states examined without a boot": self.crash_states,
             "acknowledged entries, each looked for after the cut": self.acknowledged,
-            "cuts that found unflushed sectors": self.cuts_with_loss,
+            "cuts and crash states with unflushed sectors": self.cuts_with_loss,
             "sectors not flushed at a cut": self.unflushed_sectors,
             "of these, sectors that reached the disk": self.kept_sectors,
         }
@@ -99,8 +109,12 @@ class Written:
     entries: tuple[str, ...]
 
 
-def campaign(machine: LabMachine, go_on: Callable[[int], bool], seed: int = 0) -> Tally:
+def campaign(
+    machine: LabMachine, go_on: Callable[[int], bool], seed: int = 0, states: int = STATES
+) -> Tally:
     """Cut the power of `machine` (made with `power_cut`, off) as long as `go_on(rounds)`.
+
+    Each round examines `states` crash states before its cut.
 
     A machine that does not come back, or that lost an acknowledged entry, ends
     the campaign with a failure.
@@ -111,7 +125,7 @@ def campaign(machine: LabMachine, go_on: Callable[[int], bool], seed: int = 0) -
         try:
             if tally.rounds % ROUNDS_OF_A_MACHINE == 0:
                 _begin(machine, tally, draw)
-            _round(machine, tally, draw)
+            _round(machine, tally, draw, states)
         except (HostError, process.CommandError) as error:
             tally.failures.append(f"round {tally.rounds + 1}: {error}")
     return tally
@@ -127,8 +141,8 @@ def _begin(machine: LabMachine, tally: Tally, draw: random.Random) -> None:
     machine.start()
 
 
-def _round(machine: LabMachine, tally: Tally, draw: random.Random) -> None:
-    written = _write_and_cut(machine, tally, draw)
+def _round(machine: LabMachine, tally: Tally, draw: random.Random, states: int) -> None:
+    written = _write_and_cut(machine, tally, draw, states)
     if tally.rounds % 2 == 1:
         _cut_while_booting(machine, tally, draw)
     machine.start()
@@ -149,7 +163,7 @@ def _round(machine: LabMachine, tally: Tally, draw: random.Random) -> None:
         tally.failures.append(f"round {tally.rounds}: failed units after the cut: {failed}")
 
 
-def _write_and_cut(machine: LabMachine, tally: Tally, draw: random.Random) -> Written:
+def _write_and_cut(machine: LabMachine, tally: Tally, draw: random.Random, states: int) -> Written:
     scribbler = process.start([*machine.guest.ssh_command("root"), f"python3 -I -c '{SCRIBBLER}'"])
     argv = [*machine.guest.ssh_command(), f"python3 -I -c '{WRITER}'"]
     writer = process.start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -157,6 +171,9 @@ def _write_and_cut(machine: LabMachine, tally: Tally, draw: random.Random) -> Wr
     try:
         threading.Thread(target=_collect, args=(writer, lines), daemon=True).start()
         _wait_for_first(writer, lines)
+        for _ in range(states):
+            time.sleep(draw.uniform(0.0, 1.0))
+            _examine(machine, tally, draw, lines)
         time.sleep(draw.uniform(0.2, 6.0))
         # Only what was acknowledged before the power went is promised.
         known = list(lines)
@@ -178,12 +195,31 @@ def _wait_for_first(writer: subprocess.Popen[bytes], lines: list[str]) -> None:
         time.sleep(0.05)
 
 
+def _examine(machine: LabMachine, tally: Tally, draw: random.Random, lines: Sequence[str]) -> None:
+    """What a cut now would have left; the machine goes on meanwhile."""
+    known = [line.split() for line in lines]
+    file = machine.files.directory / "crash-state"
+    try:
+        loss = machine.crash_state(file, draw.choice(SHARES), draw.randrange(1 << 30))
+        wrong = crash.examine(file, known[0][0], [entry for _, entry in known])
+    finally:
+        file.unlink(missing_ok=True)
+    tally.crash_states += 1
+    _count(tally, loss)
+    if wrong:
+        tally.failures.append(f"round {tally.rounds + 1}, crash state: {wrong}")
+
+
 def _cut(machine: LabMachine, tally: Tally, draw: random.Random, wait: float) -> None:
-    loss = machine.kill(draw.choice([0.0, 0.5]), draw.randrange(1 << 30), wait)
+    loss = machine.kill(draw.choice(SHARES), draw.randrange(1 << 30), wait)
     if loss is not None:
-        tally.cuts_with_loss += loss.unflushed > 0
-        tally.unflushed_sectors += loss.unflushed
-        tally.kept_sectors += loss.kept
+        _count(tally, loss)
+
+
+def _count(tally: Tally, loss: Loss) -> None:
+    tally.cuts_with_loss += loss.unflushed > 0
+    tally.unflushed_sectors += loss.unflushed
+    tally.kept_sectors += loss.kept
 
 
 def _cut_while_booting(machine: LabMachine, tally: Tally, draw: random.Random) -> None:

@@ -182,7 +182,7 @@ class Guest:
             ended = bool(select.select([descriptor], [], [], seconds)[0])
         finally:
             os.close(descriptor)
-        self._reap()
+        self.reap()
         return ended
 
     def _wait_until(self, holds: Callable[[], bool], seconds: float) -> bool:
@@ -191,10 +191,11 @@ class Guest:
             if time.monotonic() > end:
                 return False
             time.sleep(0.05)
-            self._reap()
+            self.reap()
         return True
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
+        """Let a QEMU go that has ended."""
         # A QEMU that this very process started stays as a zombie until it is waited for.
         record = self.files.record()
         if record is not None:

@@ -6,6 +6,7 @@ A shared machine sleeps (QEMU stops its processors) while another one runs.
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -37,8 +38,8 @@ Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 class Plan:
     """A machine to make: its parts, its image, and which kind of disk it writes.
 
-    `shared`: a thin overlay whose flushes are ignored, for tests that change
-    nothing. `power_cut`: a disk that forgets what was not flushed. Otherwise a
+    `shared`: a thin overlay whose flushes are ignored, for tests during which
+    QEMU goes on. `power_cut`: a disk that forgets what was not flushed. Otherwise a
     raw file, so that a test can change blocks while the machine is off. `patience`
     multiplies what a start may take, for a computer with other work to do.
     `credentials` are handed to systemd in the guest, by name.
@@ -142,6 +143,15 @@ class LabMachine:
         self._volatile = None
         return loss
 
+    def crash_state(self, to: Path, keep: float = 0.0, seed: int = 0) -> Loss:
+        """Write into `to` the state partition as a cut now would leave it; see `kill`. The
+        machine, made with `power_cut`, goes on."""
+        if self._volatile is None:
+            raise RuntimeError("the machine is off, or its disk keeps everything")
+        image = json.loads((self.plan.image / "image.json").read_text(encoding="utf-8"))
+        (start,) = [p["offset"] for p in image["partitions"] if p["label"] == "meso-state"]
+        return self._volatile.copy(to, start, keep, seed)
+
     def renew(self) -> None:
         """Back to the image, as if it had never been on. It must be off."""
         for old in (self.files.variables, self.files.known_hosts):
@@ -183,6 +193,21 @@ class LabMachine:
             if time.monotonic() > end:
                 raise self.guest.late("it did not restart as it should", 2 * LOGIN_SECONDS)
             time.sleep(2)
+
+    def off_at_restart(self) -> None:
+        """The next restart leaves the machine off, so that its disk can be looked at."""
+        with self.guest.qmp() as qmp:
+            qmp.execute("set-action", reboot="shutdown")
+
+    def wait_until_off(self, seconds: float) -> None:
+        """Wait until the machine is off by itself. Raises HostError."""
+        end = time.monotonic() + seconds
+        while self.files.running() is not None:
+            if time.monotonic() > end:
+                raise self.guest.late("it was not off", seconds)
+            self.guest.reap()
+            time.sleep(0.2)
+        keys.forget_connections(self.files)
 
     def _boot_id(self) -> str:
         try:
@@ -246,27 +271,16 @@ class Lab:
         self._lock = _alone(directory)
         self._clear_away()
 
-    def shared(self, name: str) -> LabMachine:
-        """The one machine of the appliance `name` for tests that change nothing."""
-        return self._kept(f"test-{name}", name, shared=True)
-
-    def workshop(self, name: str, credentials: tuple[tuple[str, str], ...] = ()) -> LabMachine:
-        """The one machine of `name` for tests that change it and leave it healthy: they
-        share its first boot. Its disk is durable; one that was left broken is made anew."""
-        return self._kept("test-workshop", name, shared=False, credentials=credentials)
-
-    def discard(self, machine: LabMachine) -> None:
-        """A test left the kept `machine` as it should not be: the next one gets another."""
-        self._shared = {n: m for n, m in self._shared.items() if m is not machine}
-        self.retire(machine)
-
-    def _kept(self, key: str, name: str, **how: Any) -> LabMachine:
-        machine = self._shared.get(key)
+    def shared(self, name: str, credentials: tuple[tuple[str, str], ...] = ()) -> LabMachine:
+        """The one machine of the appliance `name` that tests share: they leave it healthy.
+        One that was left broken is made anew (`discard`)."""
+        machine = self._shared.get(name)
         if machine is None:
             self._rest()
-            plan = Plan(self._image(name), _fitting(self._image(name), Machine()), **how)
-            machine = LabMachine(self.directory / key, plan, self._steps)
-            self._shared[key] = machine
+            image = self._image(name)
+            how = Plan(image, _fitting(image, Machine()), shared=True, credentials=credentials)
+            machine = LabMachine(self.directory / f"test-{name}", how, self._steps)
+            self._shared[name] = machine
             self._awake = machine
             self._boot(machine)
         elif self._awake is not machine:
@@ -274,6 +288,11 @@ class Lab:
             machine.sleep(False)
             self._awake = machine
         return machine
+
+    def discard(self, machine: LabMachine) -> None:
+        """A test left the shared `machine` as it should not be: the next one gets another."""
+        self._shared = {n: m for n, m in self._shared.items() if m is not machine}
+        self.retire(machine)
 
     def fresh(
         self, name: str, machine: Machine, *, power_cut: bool = False, patience: float = 1.0

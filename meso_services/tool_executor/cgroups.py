@@ -13,15 +13,17 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from meso_services.runtime.errors import MesoError
+from meso_services.runtime.logging import Log
 
 MOUNT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("memory", "pids", "cpu", "io")
 _NEEDED = frozenset({"memory", "pids"})
 _EMPTY_SECONDS = 5.0
+_log = Log("meso.tools")
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,29 @@ class Subtree:
     """The delegated group, ready for children."""
 
     path: Path
+    # Groups whose processes the kernel had not let go in time; the next call tries again.
+    _left: set[Path] = field(default_factory=set, compare=False)
 
     @contextlib.asynccontextmanager
-    async def call(self, limits: CallLimits) -> AsyncIterator[Call]:
+    async def call(self, limits: CallLimits, kind: str = "call") -> AsyncIterator[Call]:
         """A group for one call. At the end everything in it is killed and it is removed.
 
-        Raises `tools.sandbox_unavailable` when it can't be made.
+        `kind` begins its name. Raises `tools.sandbox_unavailable` when it can't be made.
         """
-        call = await asyncio.to_thread(self._make, limits)
+        call = await asyncio.to_thread(self._make, limits, kind)
         try:
             yield call
         finally:
-            await asyncio.to_thread(_end, call.path)
+            await asyncio.to_thread(self._end, call.path)
 
-    def _make(self, limits: CallLimits) -> Call:
-        group = self.path / f"call-{secrets.token_hex(8)}"
+    def _end(self, group: Path) -> None:
+        if not _end(group):
+            _log.warning("a call's control group is not empty yet", group=group.name)
+            self._left.add(group)
+
+    def _make(self, limits: CallLimits, kind: str) -> Call:
+        self._left.difference_update({old for old in self._left.copy() if _remove(old)})
+        group = self.path / f"{kind}-{secrets.token_hex(8)}"
         try:
             group.mkdir()
             _write(group / "memory.max", str(limits.memory))
@@ -151,12 +161,14 @@ def _switch_on(group: Path) -> None:
     _write(group / "cgroup.subtree_control", wanted)
 
 
-def _end(group: Path) -> None:
+def _end(group: Path) -> bool:
+    """Kill what is in the group and remove it; False where that takes too long."""
     with contextlib.suppress(OSError):
         _write(group / "cgroup.kill", "1")
     deadline = time.monotonic() + _EMPTY_SECONDS
-    while not _remove(group) and time.monotonic() < deadline:
+    while not (gone := _remove(group)) and time.monotonic() < deadline:
         time.sleep(0.002)
+    return gone
 
 
 def _remove(group: Path) -> bool:

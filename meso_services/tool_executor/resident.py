@@ -62,7 +62,7 @@ class Helper:
     async def start(cls, sandbox: Sandbox, workspace: Path) -> Helper:
         """Start one. Raises `tools.sandbox_unavailable`."""
         async with AsyncExitStack() as stack:
-            group = await stack.enter_async_context(sandbox.group())
+            group = await stack.enter_async_context(sandbox.group("files"))
             ours, theirs = socket.socketpair()
             with theirs:
                 child = sandbox.start(

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import IO, Literal
 
 from meso_services.runtime.errors import MesoError
+from meso_services.tool_executor import pipes
 from meso_services.tool_executor.cgroups import Call
 from meso_services.tool_executor.sandbox import Limits, Sandbox, unavailable
 from meso_services.tool_executor.walls import Walls
 
 Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, str], None]
-_CHUNK = 64 << 10
 _GUARD_SECONDS = 0.1
 # The first process of the namespace. bubblewrap's own would run without the filter of calls.
 _FIRST = ("/bin/sh", "-c", '"$@"; exit $?', "first")
@@ -141,10 +141,10 @@ class _Running:
             asyncio.ensure_future(self._pump("stdout", self._child.stdout, self._out, on_output)),
             asyncio.ensure_future(self._pump("stderr", self._child.stderr, self._err, on_output)),
         ]
-        feeding = asyncio.ensure_future(_feed(_open(self._child.stdin), program.stdin))
+        feeding = asyncio.ensure_future(pipes.feed(_open(self._child.stdin), program.stdin))
         guarding = asyncio.ensure_future(self._guard(program.seconds))
         try:
-            await _ended(self._child)
+            await pipes.ended(self._child)
             # The whole process namespace has ended with its first process, so both streams end.
             self._kill()
             await asyncio.wait(pumps, timeout=_GRACE_SECONDS)
@@ -156,8 +156,7 @@ class _Running:
     async def _pump(
         self, name: Stream, stream: IO[bytes] | None, kept: Kept, on_output: OnOutput
     ) -> None:
-        reader = await _reader(_open(stream))
-        while data := await reader.read(_CHUNK):
+        async for data in pipes.chunks(_open(stream)):
             if text := kept.take(data):
                 on_output(name, text)
             if self._out.total + self._err.total > self._limits.flood:
@@ -191,7 +190,7 @@ class _Running:
             os.killpg(self._child.pid, signal.SIGKILL)
 
     def _result(self, seconds: float) -> Ran:
-        said = os.read(self._status, _CHUNK) if _readable(self._status) else b""
+        said = os.read(self._status, pipes.CHUNK) if _readable(self._status) else b""
         code = _exit_code(said)
         violations = self._group.violations() if self._group else []
         if self._stopped == "disk":
@@ -259,42 +258,6 @@ def _free(walls: Walls) -> int:
     found = os.statvfs(walls.workspace)
     full = found.f_files > 0 and found.f_favail < 1000
     return 0 if full else found.f_bavail * found.f_frsize
-
-
-def _settle(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
-
-
-async def _ended(child: subprocess.Popen[bytes]) -> None:
-    loop = asyncio.get_running_loop()
-    over = loop.create_future()
-    handle = os.pidfd_open(child.pid)
-    loop.add_reader(handle, _settle, over)
-    try:
-        await over
-    finally:
-        loop.remove_reader(handle)
-        os.close(handle)
-
-
-async def _reader(stream: IO[bytes]) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), stream
-    )
-    return reader
-
-
-async def _feed(stream: IO[bytes], data: bytes) -> None:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, stream)
-    writer = asyncio.StreamWriter(transport, protocol, None, loop)
-    # A program that does not read its input is not a mistake of ours.
-    with contextlib.suppress(ConnectionError):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 def _open(stream: IO[bytes] | None) -> IO[bytes]:

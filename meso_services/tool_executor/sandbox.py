@@ -48,8 +48,8 @@ class Sandbox:
     fault: MesoError | None = None
 
     @contextlib.asynccontextmanager
-    async def group(self) -> AsyncIterator[Call | None]:
-        """A control group for one call; what is in it at the end is killed.
+    async def group(self, kind: str = "call") -> AsyncIterator[Call | None]:
+        """A control group for one call; what is in it at the end is killed. See Subtree.call.
 
         None where there are no control groups (development).
         """
@@ -59,7 +59,7 @@ class Sandbox:
             yield None
             return
         limits = CallLimits(self.limits.memory, self.limits.tasks, self.limits.cpu)
-        async with self.subtree.call(limits) as call:
+        async with self.subtree.call(limits, kind) as call:
             yield call
 
     # Keyword-only where they are the system's own.

@@ -1,7 +1,8 @@
 """Machines for the VM tests.
 
 `machine` is shared: a test may look, and must leave it as it was.
-`workshop` is one for tests that change something and leave it healthy.
+`workshop` is the same one, for tests that change something or restart it, and leave it
+healthy: they come after all that only look.
 `fresh_machine` is the test's own, booted and healthy; a marker says how it differs:
 
     @pytest.mark.machine(name="vps", disk_bus="nvme", nic="e1000e", plugged=False,
@@ -29,7 +30,7 @@ from meso_host.vm.machine import Machine
 
 Note = Callable[[str], None]
 DEFAULT = "x86-minipc"
-# What the workshop's hypervisor hands to it beside the SSH keys.
+# What the shared machine's hypervisor hands to it beside the SSH keys.
 SECRETS = (("meso.key.example", "sk-not-a-true-key"),)
 # A boot under software emulation on a busy computer, several of them, with room.
 SECONDS = 1500
@@ -86,13 +87,14 @@ def lab(
 @pytest.fixture
 def machine(lab: Lab) -> LabMachine:
     """The shared machine of x86-minipc, awake."""
-    return lab.shared(DEFAULT)
+    return lab.shared(DEFAULT, SECRETS)
 
 
 @pytest.fixture
 def workshop(lab: Lab, request: pytest.FixtureRequest) -> Iterator[LabMachine]:
-    """A machine that a test may change, if it leaves it healthy: the next one gets the same."""
-    machine = lab.workshop(DEFAULT, SECRETS)
+    """The shared machine for a test that changes it and leaves it healthy. After a test
+    that failed, the next one gets another."""
+    machine = lab.shared(DEFAULT, SECRETS)
     failed = request.session.testsfailed
     yield machine
     if request.session.testsfailed > failed:

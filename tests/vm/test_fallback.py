@@ -1,4 +1,6 @@
-"""A new version whose services do not come up is given up for the one that worked."""
+"""A restart keeps what is to be kept; a new version whose services do not come up is given up
+for the one that worked. Together, because each boot takes a minute or more.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,20 @@ with open("/boot/EFI/Linux/NEW+1.efi", "wb") as file:
 
 
 @pytest.mark.destructive
-def test_an_unhealthy_new_version_is_left_for_the_old_one(workshop: LabMachine) -> None:
+def test_a_restart_keeps_state_and_an_unhealthy_new_version_is_left(workshop: LabMachine) -> None:
+    before = workshop.run("cat /etc/machine-id").stdout
+    workshop.run("touch /meso/scratchpad/gone /meso/workspaces/kept && mkdir /meso/scratchpad/d")
+    assert workshop.run("ls /meso/scratchpad").stdout.split() == ["d", "gone"]
     workshop.run(f"python3 -I -c {shlex.quote(COPY)} && sync", check=True)
     with workshop.restarting(lambda found: found["last_boot"]["outcome"] == "fallback"):
-        workshop.run("meso reboot --yes", user="operator", check=True)
+        said = workshop.run("meso reboot --yes --json", user="operator", check=True)
+        assert json.loads(said.stdout)["accepted"]
+    assert workshop.run("ls -A /meso/scratchpad").stdout == ""
+    assert workshop.root.file("/meso/workspaces/kept").exists
+    assert workshop.run("cat /etc/machine-id").stdout == before
+    history = workshop.run("tail -n 2 /var/lib/meso/boot/history.jsonl", check=True).stdout
+    asked_for, _trial = [json.loads(line) for line in history.splitlines()]
+    assert asked_for["end"]["outcome"] == "clean"
     # The loader counted down before the try, and did not count up: the slot is spent.
     assert f"{NEW}+0-1.efi" in workshop.run("ls /boot/EFI/Linux").stdout
     assert f"restarting: {NEW} is on trial" in workshop.console()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 SECTOR = 512
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,44 @@ class VolatileDisk:
         with self._lock:
             self._lock.wait_for(lambda: bool(self._cache), timeout=wait)
             self._powered = False
-            draw = random.Random(seed)  # noqa: S311 (a test's choice, not a secret)
-            kept = {s: d for s, d in sorted(self._cache.items()) if draw.random() < keep}
-            loss = Loss(len(self._cache), len(kept))
+            kept, loss = self._survivors(keep, seed)
             self._settle(kept)
             self._cache = {}
             return loss
+
+    def copy(self, to: Path, start: int, keep: float = 0.0, seed: int = 0) -> Loss:
+        """Write into `to` what the disk from the byte `start` on would hold if its power went
+        now; see `cut`. It goes on as if nothing had been. Only what has data is copied."""
+        with self._lock:
+            kept, loss = self._survivors(keep, seed)
+            with to.open("wb") as copy:
+                for begin, end in self._extents(start):
+                    copy.seek(begin - start)
+                    for at in range(begin, end, _CHUNK):
+                        copy.write(os.pread(self._file, min(_CHUNK, end - at), at))
+                for sector, data in kept.items():
+                    if sector * SECTOR >= start:
+                        copy.seek(sector * SECTOR - start)
+                        copy.write(data)
+                copy.truncate(self.size - start)
+            return loss
+
+    def _extents(self, at: int) -> Iterator[tuple[int, int]]:
+        """From where to where the file has data, beginning at the byte `at`."""
+        while True:
+            try:
+                begin = os.lseek(self._file, at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    return
+                raise
+            at = os.lseek(self._file, begin, os.SEEK_HOLE)
+            yield begin, at
+
+    def _survivors(self, keep: float, seed: int) -> tuple[dict[int, bytes], Loss]:
+        draw = random.Random(seed)  # noqa: S311 (a test's choice, not a secret)
+        kept = {s: d for s, d in sorted(self._cache.items()) if draw.random() < keep}
+        return kept, Loss(len(self._cache), len(kept))
 
     def restore_power(self) -> None:
         """The disk works again, with what it had kept."""

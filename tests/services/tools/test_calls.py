@@ -69,6 +69,17 @@ def test_time_is_limited_and_what_was_said_is_kept(desk: Any) -> None:
     assert reply["error"]["detail"]["stdout"] == "before\n"
 
 
+def test_a_cancelled_call_takes_no_output_of_later_ones(desk: Any) -> None:
+    """A pipe that was closed while the loop watched it once hid those opened after it."""
+    for _ in range(20):
+        body = desk.body("bash", {"command": "sleep 60", "stdin": "unread" * 50_000})
+        call = desk.post("/v1/tools/call", {**body, "background": True}).json()["id"]
+        assert desk.post(f"/v1/calls/{call}/cancel", {}).json()["state"] == "cancelled"
+    said = [desk.bash(f"echo {n}; echo {n} >&2")["result"] for n in range(8)]
+    assert [one["stdout"] for one in said] == [f"{n}\n" for n in range(8)]
+    assert [one["stderr"] for one in said] == [f"{n}\n" for n in range(8)]
+
+
 def test_cancelling_ends_everything_that_the_call_started(desk: Any) -> None:
     body = desk.body(
         "bash", {"command": "(setsid sleep 300 &); touch there; sleep 300"}, background=True

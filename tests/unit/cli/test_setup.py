@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,44 @@ def test_without_root_the_exact_command_is_named(monkeypatch: pytest.MonkeyPatch
     lines = caught.value.remedy.splitlines()
     assert "apt-get install --yes --no-install-recommends flux-capacitor dilithium" in lines
     assert "apt-get update" in lines
+
+
+@pytest.fixture
+def busy_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt-get that finds the lock taken twice, with apt's own words; the file of its calls."""
+    calls = tmp_path / "calls"
+    program = tmp_path / "bin/apt-get"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {calls}
+[ "$(wc -l < {calls})" -gt 2 ] && exit 0
+echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)" >&2
+exit 100
+""",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(debian, "BUSY_PAUSE", 0.01)
+    return calls
+
+
+@pytest.mark.parametrize("bring", [debian.update, lambda note: debian.install(["dilithium"], note)])
+def test_another_apt_is_waited_for(busy_apt: Path, bring: Callable[..., None]) -> None:
+    said: list[str] = []
+    bring(said.append)
+    assert len(busy_apt.read_text(encoding="utf-8").splitlines()) == 3
+    assert "another apt is running; waiting for it to end" in said
+
+
+def test_another_apt_is_not_waited_for_without_end(
+    busy_apt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "BUSY_SECONDS", -1.0)
+    with pytest.raises(process.CommandError, match="held by process 1"):
+        debian.update(lambda _: None)
+    assert len(busy_apt.read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_another_distribution_learns_the_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,10 @@ def test_after_a_cut_each_sector_is_its_durable_self_or_its_last_write(
             latest[s] = data
             if force:
                 durable[s] = data
-    disk.cut(keep, seed)
+    copy = tmp_path_factory.mktemp("copy") / "c"
+    loss = disk.copy(copy, 2 * SECTOR, keep, seed)
+    assert disk.cut(keep, seed) == loss
+    assert copy.read_bytes() == disk.read(2 * SECTOR, SIZE - 2 * SECTOR)
     for s in range(20):
         assert disk.read(s * SECTOR, SECTOR) in {durable[s], latest[s]}
         if keep == 0.0:
@@ -155,3 +158,23 @@ def test_a_cut_can_wait_for_something_unflushed(tmp_path: Path) -> None:
     later.start()
     assert disk.cut(wait=30.0) == Loss(unflushed=2, kept=0)
     later.join()
+
+
+def test_a_copy_as_of_a_cut_changes_nothing_and_stays_sparse(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+        file.seek(600 << 20)
+        file.write(block("d") * 8)
+    disk = VolatileDisk(path)
+    disk.write(700 << 20, block("u"))
+    assert disk.copy(tmp_path / "c", 512 << 20) == Loss(unflushed=1, kept=0)
+    assert disk.read(700 << 20, SECTOR) == block("u")
+    copied = (tmp_path / "c").stat()
+    assert (copied.st_size, copied.st_blocks * 512 < 1 << 20) == (512 << 20, True)
+    with (tmp_path / "c").open("rb") as file:
+        file.seek(88 << 20)
+        assert file.read(9 * SECTOR) == block("d") * 8 + bytes(SECTOR)
+        file.seek(188 << 20)
+        assert file.read(SECTOR) == bytes(SECTOR)
+    disk.close()
