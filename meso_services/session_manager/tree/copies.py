@@ -25,12 +25,16 @@ from meso_services.session_manager.tree.places import ident, place, tip_node
 from meso_services.session_manager.tree.walk import Walker, is_ancestor, sides
 
 MOST_COPIES = 20_000
+OF_THE_BRANCH = frozenset({"session_info", "compaction"})
 COPY_BYTES = 256 << 20
 
 
 def worth_copying(node: Node) -> bool:
-    """False for what is about the branch itself and not about the conversation."""
-    return not node.kind.startswith(records.PREFIX) and node.kind != "session_info"
+    """False for what is about the branch itself and not about the conversation.
+
+    A compaction stands for what is before it on its own way; elsewhere it would hide other turns.
+    """
+    return not node.kind.startswith(records.PREFIX) and node.kind not in OF_THE_BRANCH
 
 
 def copies(session: SessionFile, nodes: Sequence[Node], branch: str) -> Iterator[Draft]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -100,14 +100,16 @@ def merge(
                 )
         record = Draft("custom", records.data(records.MERGE, **_facts(found), **facts),
                        own={"branch": found.target, "merged": _merged(found)})  # fmt: skip
+        labels = list(_kept_labels(found))
         if found.strategy in ADDS:
             details = {"branch": found.source, "strategy": found.summary.strategy}
             data = {"fromId": ident(found.theirs), "summary": found.summary.text,
                     "details": details}  # fmt: skip
             summary = Draft("branch_summary", data,
                             own={"branch": found.target, "pending": True})  # fmt: skip
-            return after([summary], found.parent, record)
-        return after(list(copies(session, found.repeat, found.target)), found.parent, record)
+            return after([summary, *labels], found.parent, record)
+        turns = list(copies(session, found.repeat, found.target))
+        return after([*turns, *labels], found.parent, record)
 
     return session.change(write, key, digest("merge", wanted))
 
@@ -158,6 +160,16 @@ def labels_apart(session: SessionFile, apart: Sides) -> tuple[Conflict, ...]:
         for target in sorted(ours.keys() & theirs.keys())
         if ours[target] != theirs[target]
     )
+
+
+def _kept_labels(found: Plan) -> Iterator[Draft]:
+    """The target's label once more where the source's was newer: of labels the newest counts."""
+    for conflict in found.conflicts:
+        if conflict.kind == "label":
+            data = {"targetId": conflict.name}
+            if conflict.ours:
+                data["label"] = conflict.ours
+            yield Draft("label", data, own={"branch": found.target, "pending": True})
 
 
 def _labels(session: SessionFile, way: Sequence[Node]) -> dict[str, str | None]:

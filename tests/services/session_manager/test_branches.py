@@ -164,16 +164,36 @@ def test_tasks_of_the_branch_come_along_by_rule(talk: Talk) -> None:
     assert [c["name"] for c in merged["conflicts"]] == ["same: status"]
 
 
-def test_labels_that_differ_are_conflicts_and_the_target_keeps_its_own(talk: Talk) -> None:
+@pytest.mark.parametrize("later", ["ours", "theirs"])
+@pytest.mark.parametrize("strategy", ["interleave", "append", "extract"])
+def test_labels_that_differ_are_conflicts_and_the_target_keeps_its_own(
+    talk: Talk, later: str, strategy: str
+) -> None:
     first = talk.say("base")
     talk.ask("POST", "/branches", 201, json={"name": "side"})
-    talk.ask("POST", "/labels", json={"target": first, "label": "theirs", "branch": "side"})
     talk.turn("s", "side")
-    talk.ask("POST", "/labels", json={"target": first, "label": "ours"})
-    merged = talk.ask("POST", "/merge", json={"source": "side"})
+    talk.turn("m", "main")
+    both = [("ours", "main"), ("theirs", "side")]
+    for label, branch in both if later == "theirs" else both[::-1]:
+        talk.ask("POST", "/labels", json={"target": first, "label": label, "branch": branch})
+    merged = talk.ask("POST", "/merge", json={"source": "side", "strategy": strategy})
     (conflict,) = merged["conflicts"]
     assert (conflict["ours"], conflict["theirs"]) == ("ours", "theirs")
     assert talk.ask("GET", "/marks")["labels"] == {first: "ours"}
+
+
+def test_a_compaction_of_the_source_hides_nothing_of_the_target(talk: Talk) -> None:
+    talk.turn("base")
+    talk.ask("POST", "/branches", 201, json={"name": "side"})
+    talk.turn("early", "main")
+    for number in range(4):
+        talk.turn(f"s{number} " + "x" * 300, "side")
+    done = talk.ask("POST", "/compact", json={"branch": "side", "keep": 100, "force": True})
+    assert done["compacted"]
+    talk.turn("after", "side")
+    talk.ask("POST", "/merge", json={"source": "side"})
+    asked = [text.split()[0] for text in talk.texts("main") if not text.startswith("answer")]
+    assert asked == ["base", "early", "s0", "s1", "s2", "s3", "after"]
 
 
 def test_cherry_pick_brings_a_call_with_its_result(talk: Talk) -> None:
