@@ -168,6 +168,11 @@ def test_wrong_requests_have_codes(space: Space) -> None:
     assert reply["error"]["code"] == "workspace.bad_bundle"
 
 
+def test_what_is_no_base64_is_refused(space: Space) -> None:
+    reply = space.ask("/snapshots", 422, branch="main", snapshot="0" * 40, data="\u00aa")
+    assert reply["error"]["code"] == "workspace.bad_bundle"
+
+
 def test_what_no_snapshot_can_hold_is_named(space: Space) -> None:
     os.mkfifo(space.place / "main/pipe")
     assert space.snapshot()["left_out"] == ["pipe"]

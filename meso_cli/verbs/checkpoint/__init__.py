@@ -36,6 +36,7 @@ class Export:
     checkpoint: str
     path: str
     force: bool
+    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
     _ident(parser)
     parser.add_argument("path", metavar="FILE", help="- writes standard output")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--no-files", action="store_true", help="without the workspace's files")
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +141,9 @@ def parse(arguments: argparse.Namespace) -> Request:
     """The request."""
     match arguments.action:
         case "export":
-            return Export(arguments.checkpoint, arguments.path, arguments.force)
+            return Export(
+                arguments.checkpoint, arguments.path, arguments.force, not arguments.no_files
+            )
         case "import":
             return Import(arguments.path)
         case name:
@@ -154,8 +158,8 @@ def run(request: Request, output: Output) -> int:
         match request:
             case Ask():
                 show(output, request, call(connection, request))
-            case Export(checkpoint, path, force):
-                carrying.export(connection, checkpoint, path, force, output)
+            case Export():
+                carrying.export(connection, request, output)
             case Import(path):
                 carrying.bring(connection, path, output, _made)
             case _:

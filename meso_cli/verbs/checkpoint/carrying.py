@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from meso_cli.output import CliError, Output
+from meso_cli.verbs.checkpoint import Export
 from meso_services.contract import checkpoints as wire
 from meso_services.contract.client import Connection
 from meso_services.contract.snapshots import Nothing
@@ -18,12 +19,12 @@ from meso_services.runtime import durable
 PIECE = 2 << 20
 
 
-def export(connection: Connection, checkpoint: str, path: str, force: bool, output: Output) -> None:
+def export(connection: Connection, wanted: Export, output: Output) -> None:
     """Write a checkpoint's file, whole or not at all. Raises CliError, CallError."""
-    target = Path(path)
-    if path != "-" and target.exists() and not force:
+    path, target = wanted.path, Path(wanted.path)
+    if path != "-" and target.exists() and not wanted.force:
         raise CliError("cli.file_exists", f"{path} is there already.", hint="Use --force.")
-    url = f"/v1/checkpoints/{checkpoint}/export"
+    url = f"/v1/checkpoints/{wanted.checkpoint}/export?files={str(wanted.files).lower()}"
     made = connection.post(url, Nothing(), wire.Transfer, once=True)
     digest = hashlib.sha256()
     try:

@@ -48,13 +48,13 @@ class Carried:
     workspace: Bundle | None = None
 
 
-def export(around: Neighbours, ident: str, target: Path) -> None:
-    """Write a checkpoint with everything in it. Raises `checkpoint.*`, `storage.*`."""
+def export(around: Neighbours, ident: str, target: Path, *, files: bool = True) -> None:
+    """Write a checkpoint with everything in it, its workspace only with `files`. Raises `checkpoint.*`, `storage.*`."""
     found = around.shelf.get(ident)
     digest = hashlib.sha256()
     try:
         with target.open("xb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as out:
-            for line in _lines(around, found):
+            for line in _lines(around, found, files=files):
                 written = entries.encode(line)
                 digest.update(written)
                 out.write(written)
@@ -67,7 +67,7 @@ def export(around: Neighbours, ident: str, target: Path) -> None:
         raise
 
 
-def _lines(around: Neighbours, found: wire.Checkpoint) -> Iterator[dict[str, Any]]:
+def _lines(around: Neighbours, found: wire.Checkpoint, *, files: bool) -> Iterator[dict[str, Any]]:
     yield {"kind": KIND, "format": wire.FORMAT, "checkpoint": found.model_dump(mode="json")}
     session = around.store.get(found.session.session_id)
     yield {"part": "session", "header": session.header}
@@ -81,7 +81,7 @@ def _lines(around: Neighbours, found: wire.Checkpoint) -> Iterator[dict[str, Any
     for digest in sorted({file.hash for file in memory.files} if memory else ()):
         data = base64.b64encode(around.shelf.bytes(digest)).decode()
         yield {"part": "memory", "hash": digest, "data": data}
-    if found.meso.workspace is not None:
+    if files and found.meso.workspace is not None:
         bundle = around.workspaces.bundle(
             session.id, found.session.branch_name, found.meso.workspace
         )

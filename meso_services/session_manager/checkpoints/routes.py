@@ -59,10 +59,13 @@ def _keep(app: FastAPI, around: Neighbours, most: int) -> None:
 
 def _carry(app: FastAPI, around: Neighbours, transfers: Transfers) -> None:
     @app.post("/v1/checkpoints/{checkpoint}/export", responses=_ERRORS)
-    def export(checkpoint: Ident) -> wire.Transfer:
+    def export(
+        checkpoint: Ident,
+        files: Annotated[bool, Query(description="Also the workspace's files")] = True,
+    ) -> wire.Transfer:
         """Make one file that holds everything; fetch it by its transfer."""
         path = transfers.fresh()
-        carry.export(around, checkpoint, path)
+        carry.export(around, checkpoint, path, files=files)
         return transfers.ready(path)
 
     @app.post(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +15,8 @@ from meso_services.tool_executor.shadow.snapshots import Snapshots
 from meso_services.tool_executor.shadow.tree import decoded
 from meso_services.tool_executor.workspaces import Workspaces
 
-MOST_BUNDLE = 256 << 20
+# What fits into a request of the default `max_body`, in base64.
+MOST_BUNDLE = 5 << 20
 MOST_PATCH = 1 << 20
 _CHANGES = {"A": "added", "D": "removed"}
 
@@ -133,7 +133,7 @@ class Desk:
                         f"the files take {path.stat().st_size} bytes, at most {MOST_BUNDLE} are "
                         "carried in a checkpoint",
                         status=422,
-                        hint="delete what can be made again, or carry the files another way",
+                        hint="export the checkpoint without its files, and carry them another way",
                     )
                 data = base64.b64encode(path.read_bytes()).decode()
             finally:
@@ -155,7 +155,7 @@ class Desk:
                 repository.run("update-ref", f"refs/meso/carried-{carried.snapshot}",
                                carried.snapshot)  # fmt: skip
                 files = len(repository.files(carried.snapshot))
-            except binascii.Error as problem:
+            except ValueError as problem:
                 raise _bad(str(problem)) from problem
             except OSError as problem:
                 raise storage_error(problem, path) from problem

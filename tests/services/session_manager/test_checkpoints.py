@@ -269,6 +269,13 @@ def bring(manager: Any, raw: bytes) -> httpx.Response:
         return client.post(f"/v1/transfers/{transfer}/checkpoint")
 
 
+def test_a_piece_behind_the_end_is_empty(agent: Any) -> None:
+    _, _, manager = agent
+    transfer = ask(manager, "POST", "/v1/transfers", 201)["transfer"]
+    reply = ask(manager, "GET", f"/v1/transfers/{transfer}", params={"offset": 2**53})
+    assert reply == {"data": "", "next": None}
+
+
 def test_an_export_restores_on_an_empty_machine(agent: Any) -> None:
     _, memory, manager = agent
     session, _ = start(manager)

@@ -10,7 +10,7 @@ import pytest
 
 from meso_cli import command
 from meso_cli.output import Output
-from meso_cli.verbs.checkpoint import carrying
+from meso_cli.verbs.checkpoint import Export, carrying
 from meso_cli.verbs.session import rows
 from meso_cli.verbs.session.ask import Ask, call
 from meso_services.contract.client import CallError, Connection, SessionManager, message
@@ -116,7 +116,7 @@ def test_a_checkpoint_goes_to_a_file_and_comes_back(
     would = said(connection, "checkpoint restore ID --dry-run", ident)[1]
     assert would.startswith("would restore")
     file = tmp_path / "out.meso"
-    carrying.export(connection, ident, str(file), False, Output())
+    carrying.export(connection, Export(ident, str(file), False), Output())
     said(connection, "checkpoint delete ID", ident)
     carrying.bring(connection, str(file), Output(json=True), str)
     assert json.loads(capsys.readouterr().out.split("\n", 1)[1]) == made
