@@ -49,7 +49,10 @@ class Carried:
 
 
 def export(around: Neighbours, ident: str, target: Path, *, files: bool = True) -> None:
-    """Write a checkpoint with everything in it, its workspace only with `files`. Raises `checkpoint.*`, `storage.*`."""
+    """Write a checkpoint with everything in it, its workspace only with `files`.
+
+    Raises `checkpoint.*`, `workspace.*`, `storage.*`.
+    """
     found = around.shelf.get(ident)
     digest = hashlib.sha256()
     try:
