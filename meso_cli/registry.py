@@ -148,6 +148,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("reboot", "restart it", Where.APPLIANCE, "meso_cli.verbs.reboot", asks=True),
     Verb("poweroff", "power it off", Where.APPLIANCE, "meso_cli.verbs.poweroff", asks=True),
     Verb("session", "sessions and their entries", Where.APPLIANCE, "meso_cli.verbs.session"),
+    Verb(
+        "checkpoint",
+        "an agent's state, kept and brought back",
+        Where.APPLIANCE,
+        "meso_cli.verbs.checkpoint",
+    ),
     Verb("task", "work to be done, and its order", Where.APPLIANCE, "meso_cli.verbs.task"),
     Verb("memory", "what the appliance remembers", Where.APPLIANCE, "meso_cli.verbs.memory"),
     Verb("identity", "who an agent is", Where.BOTH, "meso_cli.verbs.identity", ("runtime",)),

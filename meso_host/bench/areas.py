@@ -22,6 +22,7 @@ AREAS: dict[str, str] = {
     "image": "meso_host.bench.image",
     "boot": "meso_host.bench.boot",
     "services": "meso_host.bench.services",
+    "session": "meso_host.bench.session",
     "mind": "meso_host.bench.mind",
     "proxy": "meso_host.bench.proxy",
     "operons": "meso_host.bench.operons",

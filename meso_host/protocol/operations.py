@@ -26,6 +26,7 @@ SESSION, TOOLS, MEMORY, TASKS, IDENTITY = (
 )
 _S, _M, _T, _I = "session-manager", "memory-manager", "tool-executor", "operon-loader"
 _CALL = "POST /v1/tools/call"
+_IN = "/v1/sessions/{session}"
 GROUPS: dict[str, tuple[Operation, ...]] = {
     SESSION: (
         Operation("create(config)", _S, "POST /v1/sessions", "create_session", "session create"),
@@ -44,13 +45,39 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
         Operation(
             "branch(session, name)",
             _S,
-            "POST /v1/sessions/{session}/entries",
-            note="unnamed: an entry with an older `parent_id`; named branches are not there yet",
+            f"POST {_IN}/branches",
+            command="session branch",
         ),
-        Operation("merge(source, target)"),
-        Operation("compact(session, strategy)"),
-        Operation("checkpoint(session, label)"),
-        Operation("restore(checkpoint)"),
+        Operation("switch(session, name)", _S, f"POST {_IN}/switch", command="session switch"),
+        Operation("merge(source, target)", _S, f"POST {_IN}/merge", command="session merge"),
+        Operation(
+            "compact(session, strategy)", _S, f"POST {_IN}/compact", command="session compact"
+        ),
+        Operation("context(session)", _S, f"GET {_IN}/context", command="session context"),
+        Operation(
+            "checkpoint(session, label)",
+            _S,
+            "POST /v1/checkpoints",
+            command="checkpoint create",
+        ),
+        Operation(
+            "restore(checkpoint)",
+            _S,
+            "POST /v1/checkpoints/{checkpoint}/restore",
+            command="checkpoint restore",
+        ),
+        Operation("fork(session, place)", _S, f"POST {_IN}/fork", command="session fork"),
+        Operation(
+            "cherry_pick(entries)", _S, f"POST {_IN}/cherry-pick", command="session cherry-pick"
+        ),
+        Operation("rebase(branch, onto)", _S, f"POST {_IN}/rebase", command="session rebase"),
+        Operation("stash(branch, place)", _S, f"POST {_IN}/stash", command="session stash"),
+        Operation("diff(from, to)", _S, f"GET {_IN}/diff", command="session diff"),
+        Operation("replay(entry or time)", _S, f"GET {_IN}/replay", command="session replay"),
+        Operation("search(words)", _S, "GET /v1/search", command="session search"),
+        Operation("usage()", _S, "GET /v1/usage", command="session usage"),
+        Operation("state(session)", _S, f"GET {_IN}/state", command="session state"),
+        Operation("delete(session)", _S, f"DELETE {_IN}", command="session delete"),
     ),
     TOOLS: (
         Operation("read(path)", _T, _CALL, "read", "tool read"),

@@ -17,6 +17,10 @@ IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=1024)]
 
 
+# A branch has a workspace of the same name, so it is a name for a directory too.
+BranchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+
+
 class CreateSession(Message):
     """What a new session begins with."""
 
@@ -39,11 +43,16 @@ class Session(Message):
     created_at: str
     updated_at: str = Field(description="Time of the newest entry")
     entries: int = Field(description="Number of entries that can be read")
-    leaf: str | None = Field(description="The newest entry: where the next one attaches")
+    leaf: str | None = Field(
+        description="Newest entry of the branch that is worked on: where the next one attaches"
+    )
     size_bytes: int
     damaged_lines: int = Field(
         description="Lines in the file that are no entries; they are kept and skipped"
     )
+    branch: str = Field(default="main", description="The branch that is worked on")
+    branches: int = Field(default=1, description="Number of branches")
+    archived: bool = False
 
 
 class SessionPage(Message):
@@ -56,12 +65,15 @@ class SessionPage(Message):
 class NewEntry(Message):
     """An entry to append.
 
-    `parent_id` left out attaches to the leaf; null starts another root. `data` holds the
-    type's own keys, for example `{"message": {"role": "user", "content": "…"}}`.
+    `parent_id` left out attaches to the leaf; null starts another root. `branch` attaches to the
+    newest entry of another branch than the one that is worked on; a `parent_id` beside it is
+    where the caller thinks that branch is. `data` holds the type's own keys, for example
+    `{"message": {"role": "user", "content": "…"}}`.
     """
 
     type: EntryType
     parent_id: EntryId | None = None
+    branch: BranchName | None = None
     data: JsonObject = Field(default_factory=dict)
 
 
@@ -73,6 +85,20 @@ class Entry(Message):
     type: str
     timestamp: str
     data: dict[str, Any]
+    merged: tuple[str, ...] = Field(default=(), description="Its parents besides the first")
+    copy_of: str | None = Field(default=None, description="The entry that it repeats")
+
+
+class NewEntries(Message):
+    """Entries to append as one piece. Those after the first follow it."""
+
+    entries: tuple[NewEntry, ...] = Field(min_length=1, max_length=1000)
+
+
+class Entries(Message):
+    """Entries that were appended as one piece."""
+
+    entries: tuple[Entry, ...]
 
 
 class EntryPage(Message):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from meso_services.contract.common import JsonObject, Message, check_json
-from meso_services.contract.session import SessionId, Text
+from meso_services.contract.session import BranchName, SessionId, Text
 
 MAX_METADATA_BYTES = 16 * 1024
 
@@ -54,6 +54,7 @@ class CreateTask(Message):
     description: Description = ""
     status: TaskStatus = TaskStatus.PENDING
     session: SessionId | None = Field(default=None, description="Session that it belongs to")
+    branch: BranchName | None = Field(default=None, description="The session's branch it is for")
     owner: Text | None = Field(default=None, description="Who works on it, an agent or a person")
     blocked_by: Blockers = Field(default=(), description="Tasks that must end before it begins")
     labels: Labels = ()
@@ -72,6 +73,7 @@ class UpdateTask(Message):
     description: Description | None = None
     status: TaskStatus | None = None
     session: SessionId | None = None
+    branch: BranchName | None = None
     owner: Text | None = None
     blocked_by: Blockers | None = None
     labels: Labels | None = None
@@ -88,6 +90,7 @@ class Task(Message):
     description: str
     status: TaskStatus
     session: str | None
+    branch: str | None = None
     owner: str | None
     blocked_by: tuple[str, ...]
     blocks: tuple[str, ...] = Field(description="Tasks that wait for this one")

@@ -11,6 +11,8 @@ from meso_services.contract import memory as wire
 from meso_services.contract.common import check_json
 from meso_services.memory_manager.files import Entry
 from meso_services.memory_manager.health import checks
+from meso_services.memory_manager.restoring import Restoring
+from meso_services.memory_manager.routes_restoring import add_restoring
 from meso_services.memory_manager.settings import Settings
 from meso_services.memory_manager.store import Hit, MemoryStore
 from meso_services.runtime.app import application, errors
@@ -33,7 +35,13 @@ def build(context: Context[Settings]) -> FastAPI:
     store.configure(settings.content_max, settings.rescan_seconds)
     app = application(context, title="MESO memory manager", checks=checks(store))
     _add_routes(app, store)
+    add_restoring(app, kept_restoring(context))
     return app
+
+
+def kept_restoring(context: Context[Settings]) -> Restoring:
+    """What takes part in checkpoints; it finishes a restore that a crash interrupted."""
+    return context.kept.get("restoring", lambda: Restoring(context.paths.memory))
 
 
 SERVICE = Service("memory-manager", Settings, build)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +34,59 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 REFERENCES = ("firstKeptEntryId", "targetId", "fromId")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A parsed line. `key` is the idempotency key that it was appended with."""
+    """A parsed line. `own` is what the session manager noted in it under `meso`.
 
-    entry: Entry
-    key: str | None = None
+    `own` may hold `key` (the idempotency key), `branch` (whose tip the line became, where it does
+    not follow from the parent), `merged` (ids of further parents) and `copy` (the id of the
+    entry that this one repeats).
+    """
+
+    id: str
+    parent: str | None
+    type: str
+    timestamp: str
+    data: dict[str, Any]
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key that it was appended with."""
+        return _text(self.own.get("key"))
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that it says it belongs to."""
+        return _text(self.own.get("branch"))
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Ids of its parents besides the first."""
+        found = self.own.get("merged")
+        return tuple(i for i in found if isinstance(i, str)) if isinstance(found, list) else ()
+
+    @property
+    def copy_of(self) -> str | None:
+        """The entry that it repeats."""
+        return _text(self.own.get("copy"))
+
+    @property
+    def entry(self) -> Entry:
+        """As a caller sees it."""
+        more: dict[str, Any] = {}
+        if self.merged:
+            more["merged"] = self.merged
+        if self.copy_of:
+            more["copy_of"] = self.copy_of
+        return Entry(
+            id=self.id,
+            parent_id=self.parent,
+            type=self.type,
+            timestamp=self.timestamp,
+            data=self.data,
+            **more,
+        )
 
 
 def now() -> str:
@@ -59,17 +106,16 @@ def encode(value: Mapping[str, Any]) -> bytes:
 
 def entry_line(line: Line) -> bytes:
     """The line that stands in the file."""
-    entry = line.entry
     record: dict[str, Any] = {
-        "type": entry.type,
-        "id": entry.id,
-        "parentId": entry.parent_id,
-        "timestamp": entry.timestamp,
-        **entry.data,
+        "type": line.type,
+        "id": line.id,
+        "parentId": line.parent,
+        "timestamp": line.timestamp,
+        **line.data,
     }
-    if line.key is not None:
+    if line.own:
         # In the entry's own line: key and entry become durable in the same instant.
-        record["meso"] = {"key": line.key}
+        record["meso"] = dict(line.own)
     return encode(record)
 
 
@@ -101,22 +147,30 @@ def parse_entry(raw: bytes) -> Line | None:
     if not 0 < len(ident) <= MAX_ID or kind == "session" or not isinstance(parent, str | None):
         return None
     # Half a character in an id: no client could ask for it.
-    if any(shown(text) != text for text in (ident, kind, at, parent or "")):
+    if not f"{ident}{kind}{at}{parent}".isascii() and any(
+        shown(text) != text for text in (ident, kind, at, parent or "")
+    ):
         return None
-    data = {name: value for name, value in record.items() if name not in OWN_KEYS}
-    entry = Entry(id=ident, parent_id=parent, type=kind, timestamp=at, data=data)
-    return Line(entry, _key(record))
-
-
-def _key(record: Mapping[str, Any]) -> str | None:
     own = record.get("meso")
-    key = own.get("key") if isinstance(own, dict) else None
-    return key if isinstance(key, str) else None
+    for name in OWN_KEYS:
+        record.pop(name, None)
+    return Line(ident, parent, kind, at, record, own if isinstance(own, dict) else {})
 
 
-def content_id(entry: Entry, length: int) -> str:
-    """An id made from everything else in the entry, its parent's id included."""
-    content = entry.model_dump(exclude={"id"})
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def content_id(line: Line, length: int) -> str:
+    """An id made from everything else in the entry, the ids of its parents included."""
+    content: dict[str, Any] = {
+        "parent_id": line.parent,
+        "type": line.type,
+        "timestamp": line.timestamp,
+        "data": line.data,
+    }
+    if line.merged:
+        content["merged"] = line.merged
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:length]
 
@@ -142,7 +196,6 @@ def _invalid(message: str) -> MesoError:
 
 def named(name: str, timestamp: str) -> Line:
     """The entry by which a new session gets its name."""
-    draft = Entry(
-        id="", parent_id=None, type="session_info", timestamp=timestamp, data={"name": name}
-    )
-    return Line(draft.model_copy(update={"id": content_id(draft, ID_LENGTHS[0])}))
+    draft = Line("", None, "session_info", timestamp, {"name": name})
+    ident = content_id(draft, ID_LENGTHS[0])
+    return Line(ident, None, "session_info", timestamp, {"name": name})

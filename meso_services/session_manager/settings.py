@@ -16,3 +16,14 @@ class Settings(ServiceSettings):
         le=1_000_000,
         description="Tasks that are kept, ended ones included. One more is refused with 507.",
     )
+    summary_model: str = setting(
+        "",
+        max_length=200,
+        description="Model that summarises, by the API proxy. Empty takes the first one it offers.",
+    )
+    keep_checkpoints: int = setting(
+        50,
+        ge=1,
+        le=10_000,
+        description="Checkpoints without a name that are kept, the newest ones. Named ones stay.",
+    )

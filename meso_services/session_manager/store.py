@@ -1,12 +1,14 @@
-"""All sessions: one directory of files, one process that writes to it."""
+"""All sessions: directories of files, one process that writes to them."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import re
+import secrets
 import threading
 import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,12 @@ from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.runtime.logging import Log
 from meso_services.session_manager import entries
 from meso_services.session_manager.file import SessionFile, is_regular
+from meso_services.session_manager.flusher import Flusher
+from meso_services.session_manager.index.index import Index
+from meso_services.session_manager.index.search import Search
 
 MAX_HEADER = 64 * 1024
+INDEX = "index.sqlite"
 _ID = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _log = Log("meso.sessions")
 
@@ -25,49 +31,107 @@ _log = Log("meso.sessions")
 class SessionStore:
     """The sessions below `place` (`/meso/sessions`).
 
-    The files in `main/` are the truth; what is held in memory is derived from them. Methods may
-    be called from any thread. Only one process may hold a store: another raises
+    The files in `main/` and `archives/` are the truth; the index is derived from them. Methods
+    may be called from any thread. Only one process may hold a store: another raises
     `session.store_in_use`.
     """
 
     def __init__(self, place: Path, workspaces: Path) -> None:
         self.place = place
         self.main = place / "main"
+        self.archives = place / "archives"
         self.torn = place / "torn"
         self._workspaces = workspaces
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._sessions: dict[str, SessionFile] = {}
-        self._files: dict[str, str] = {}
+        self._files: dict[Path, str] = {}
         self._create_keys: dict[str, str] = {}
         self.unreadable: dict[str, str] = {}
         try:
             durable.make_directories(self.main)
+            durable.make_directories(self.archives)
+            durable.make_directories(place / ".index")
             self._writer = _sole_writer(place)
         except OSError as problem:
             raise storage_error(problem, place) from problem
+        self.index = Index(place / ".index" / INDEX)
+        self.search = Search(self)
+        self._flusher = Flusher(self.index, self.search.catch_up)
         self._look()
 
     def close(self) -> None:
         """Let another process write."""
+        self._flusher.close()
+        for session in self._sessions.values():
+            session.close()
+        self.index.close()
         os.close(self._writer)
 
     def create(self, wanted: CreateSession, key: str | None) -> tuple[SessionFile, bool]:
         """Make a session; return it and whether the same `key` had made it before."""
         if wanted.parent_session:
             self.get(wanted.parent_session)
-        with self._lock:
-            if key is not None and self._create_keys.get(key) in self._sessions:
-                return self._sessions[self._create_keys[key]], True
+        with self.lock:
+            if (before := self.created_by(key)) is not None:
+                return before, True
             header, lines = self._beginning(wanted, key)
-            stamp = header["timestamp"].replace(":", "-").replace(".", "-")
-            path = self.main / f"{stamp}_{header['id']}.jsonl"
+            return self.place_file(header, lines), False
+
+    def created_by(self, key: str | None) -> SessionFile | None:
+        """The session that was made under this idempotency key."""
+        with self.lock:
+            return self._sessions.get(self._create_keys.get(key or "", ""))
+
+    def place_file(self, header: dict[str, Any], content: bytes) -> SessionFile:
+        """Write a whole session file, which nobody sees before it is complete."""
+        stamp = re.sub("[^0-9A-Za-z-]", "-", str(header.get("timestamp", "")))[:40]
+        path = self.main / f"{stamp}_{header['id']}.jsonl"
+        with self.lock:
             try:
-                durable.write(path, lines, replace=False)
+                durable.write(path, content, replace=False)
             except OSError as problem:
                 raise storage_error(problem, path) from problem
-            return self._adopt(path, header), False
+            return self._adopt(path, header)
 
-    def _beginning(self, wanted: CreateSession, key: str | None) -> tuple[dict[str, Any], bytes]:
+    def take_in(self, header: dict[str, Any], lines: Iterable[bytes]) -> SessionFile:
+        """Make a session of these lines, of which nobody sees any before all are on the disk.
+
+        Raises `session.invalid`, `session.exists`, `storage.*`.
+        """
+        self._check_header(header)
+        aside = self.place / ".index" / f"{durable.TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        try:
+            with aside.open("xb") as target:
+                target.write(entries.encode(header))
+                target.writelines(lines)
+                target.flush()
+                os.fsync(target.fileno())
+            return self._adopted(header, aside)
+        except OSError as problem:
+            raise storage_error(problem, aside) from problem
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _check_header(self, header: dict[str, Any]) -> None:
+        with self.lock:
+            self._look()
+            if reason := self._refusal(header):
+                exists = header.get("id") in self._sessions
+                raise MesoError(
+                    "session.exists" if exists else "session.invalid",
+                    f"the session cannot be taken in: {reason}",
+                    status=409 if exists else 422,
+                )
+
+    def _adopted(self, header: dict[str, Any], written: Path) -> SessionFile:
+        stamp = re.sub("[^0-9A-Za-z-]", "-", str(header.get("timestamp", "")))[:40]
+        path = self.main / f"{stamp}_{header['id']}.jsonl"
+        with self.lock:
+            durable.move(written, path)
+            return self._adopt(path, header)
+
+    def header(self, wanted: CreateSession, key: str | None = None) -> dict[str, Any]:
+        """The first line of a new session."""
         ident = str(uuid.uuid4())
         header: dict[str, Any] = {
             "type": "session",
@@ -80,43 +144,95 @@ class SessionStore:
             header["parentSession"] = wanted.parent_session
         if key is not None:
             header["meso"] = {"key": key}
+        return header
+
+    def _beginning(self, wanted: CreateSession, key: str | None) -> tuple[dict[str, Any], bytes]:
+        header = self.header(wanted, key)
         lines = entries.encode(header)
         if wanted.name is not None:
-            named = entries.named(wanted.name, header["timestamp"])
-            lines += entries.entry_line(named)
+            lines += entries.entry_line(entries.named(wanted.name, header["timestamp"]))
         return header, lines
 
     def get(self, ident: str) -> SessionFile:
         """The session `ident`. Raises `session.not_found`."""
-        with self._lock:
+        with self.lock:
             if ident not in self._sessions:
                 self._look()
             if ident not in self._sessions:
                 raise not_found(ident)
             return self._sessions[ident]
 
-    def page(self, after: str | None, limit: int) -> SessionPage:
+    def page(
+        self,
+        after: str | None,
+        limit: int,
+        *,
+        parent: str | None = None,
+        archived: bool | None = None,
+    ) -> SessionPage:
         """Up to `limit` sessions after the session `after`, oldest first."""
-        with self._lock:
+        with self.lock:
             self._look()
-            order = [self._files[name] for name in sorted(self._files)]
+            order = [self._files[path] for path in sorted(self._files, key=lambda p: p.name)]
             if after is not None and after not in self._sessions:
                 raise not_found(after)
             first = order.index(after) + 1 if after is not None else 0
-            chosen = [self._sessions[ident] for ident in order[first : first + limit]]
-        more = first + limit < len(order)
-        described = tuple(session.describe() for session in chosen)
-        return SessionPage(sessions=described, next=chosen[-1].id if more and chosen else None)
+            rest = [self._sessions[ident] for ident in order[first:]]
+        wanted = (
+            session
+            for session in rest
+            if archived in (None, session.archived)
+            and parent in (None, session.header.get("parentSession"))
+        )
+        chosen = [session for session, _ in zip(wanted, range(limit + 1), strict=False)]
+        described = tuple(session.describe() for session in chosen[:limit])
+        return SessionPage(
+            sessions=described, next=described[-1].id if len(chosen) > limit else None
+        )
+
+    def all(self) -> Iterator[SessionFile]:
+        """Every session, oldest first."""
+        with self.lock:
+            self._look()
+            order = sorted(self._files, key=lambda path: path.name)
+            return iter([self._sessions[self._files[path]] for path in order])
+
+    def archive(self, ident: str, *, archived: bool) -> SessionFile:
+        """Move a session's file to the archive, where it is only read, or back."""
+        with self.lock:
+            session = self.get(ident)
+            if session.archived == archived:
+                return session
+            with session.lock:
+                target = (self.archives if archived else self.main) / session.path.name
+                old = session.path
+                try:
+                    durable.move(old, target)
+                except OSError as problem:
+                    raise storage_error(problem, target) from problem
+                session.moved(target, archived=archived)
+                self._files[target] = self._files.pop(old)
+            return session
+
+    def let_go(self, ident: str) -> None:
+        """Forget a session whose file is gone."""
+        with self.lock:
+            session = self._sessions.pop(ident)
+            session.close()
+            self._files.pop(session.path, None)
+            self.index.remove(ident)
 
     def _look(self) -> None:
         """Take up files that appeared, let go of those that are gone."""
-        present = {path.name: path for path in self.main.glob("*.jsonl") if is_regular(path)}
-        for name in self._files.keys() - present.keys():
-            self._sessions.pop(self._files.pop(name))
-        for name in self.unreadable.keys() - present.keys():
+        places = (self.main, self.archives)
+        present = {path for place in places for path in place.glob("*.jsonl") if is_regular(path)}
+        for path in self._files.keys() - present:
+            self._sessions.pop(self._files.pop(path)).close()
+        names = {path.name for path in present}
+        for name in self.unreadable.keys() - names:
             del self.unreadable[name]
-        for name in sorted(present.keys() - self._files.keys()):
-            self._take_up(present[name])
+        for path in sorted(present - self._files.keys()):
+            self._take_up(path)
 
     def _take_up(self, path: Path) -> None:
         with path.open("rb") as source:
@@ -141,9 +257,10 @@ class SessionStore:
         return f"another file has its id {ident}" if ident in self._sessions else ""
 
     def _adopt(self, path: Path, header: dict[str, Any]) -> SessionFile:
-        session = SessionFile(path, header, self.torn)
+        session = SessionFile(path, header, self.torn, self.index)
+        session.archived = path.parent == self.archives
         self._sessions[session.id] = session
-        self._files[path.name] = session.id
+        self._files[path] = session.id
         own = header.get("meso")
         if isinstance(own, dict) and isinstance(own.get("key"), str):
             self._create_keys[own["key"]] = session.id

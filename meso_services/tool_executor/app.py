@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI, Response
 
 from meso_services.contract import tools as wire
 from meso_services.runtime.app import application, errors
 from meso_services.runtime.context import Context
 from meso_services.runtime.service import Service
-from meso_services.tool_executor import routes_calls, routes_operator
+from meso_services.tool_executor import routes_calls, routes_operator, routes_workspaces
 from meso_services.tool_executor.health import checks
 from meso_services.tool_executor.parts import assemble
 from meso_services.tool_executor.settings import Settings
+from meso_services.tool_executor.shadow.desk import Desk
 from meso_services.tool_executor.workspaces import Workspaces
 
 
@@ -20,9 +23,17 @@ def build(context: Context[Settings]) -> FastAPI:
     parts = assemble(context)
     app = application(context, title="MESO tool executor", checks=checks(parts))
     _add_workspaces(app, parts.workspaces)
+    routes_workspaces.add(
+        app, context.kept.get("desk", lambda: Desk(parts.workspaces, _shadows(context)))
+    )
     routes_calls.add(app, parts)
     routes_operator.add(app, parts)
     return app
+
+
+def _shadows(context: Context[Settings]) -> Path:
+    """Where the snapshots are: no sandbox has this directory."""
+    return context.paths.private("tool-executor") / "shadow"
 
 
 SERVICE = Service("tool-executor", Settings, build)

@@ -63,7 +63,17 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
 
 def new_session(client: httpx.Client) -> dict[str, str]:
     task = client.post("/v1/tasks", json={"subject": "a"}).json()["id"]
-    return {"session": client.post("/v1/sessions", json={}).json()["id"], "task": task}
+    session = client.post("/v1/sessions", json={}).json()["id"]
+    said = {"type": "message", "data": {"message": {"role": "user", "content": "a"}}}
+    made = client.post("/v1/checkpoints", json={"session": session}).json()
+    return {
+        "session": session,
+        "task": task,
+        "branch": "main",
+        "entry": client.post(f"/v1/sessions/{session}/entries", json=said).json()["id"],
+        "checkpoint": made["checkpoint_id"],
+        "transfer": client.post("/v1/transfers").json()["transfer"],
+    }
 
 
 def new_memory(client: httpx.Client) -> dict[str, str]:

@@ -9,7 +9,7 @@ from fastapi import Path as InPath
 from pydantic import AfterValidator
 
 from meso_services.contract.common import check_json
-from meso_services.contract.session import IdempotencyKey, SessionId, Text
+from meso_services.contract.session import BranchName, IdempotencyKey, SessionId, Text
 from meso_services.contract.tasks import (
     CreateTask,
     Label,
@@ -69,6 +69,7 @@ def _read(app: FastAPI, store: TaskStore) -> None:
         *,
         status: Annotated[list[TaskStatus] | None, Query()] = None,
         session: SessionId | None = None,
+        branch: BranchName | None = None,
         owner: Owner | None = None,
         label: Label | None = None,
         ready: bool | None = None,
@@ -76,7 +77,7 @@ def _read(app: FastAPI, store: TaskStore) -> None:
         limit: Limit = 100,
     ) -> TaskPage:
         """List tasks in the order of their creation; `status` may stand several times."""
-        return store.page(Filter(status or (), session, owner, label, ready), after, limit)
+        return store.page(Filter(status or (), session, owner, label, branch, ready), after, limit)
 
     @app.get("/v1/tasks/{task}", responses=errors(404, 409, 507))
     def get_task(task: Ident) -> Task:

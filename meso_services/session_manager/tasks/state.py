@@ -28,6 +28,7 @@ class Row:
     subject: str
     status: TaskStatus
     session: str | None = None
+    branch: str | None = None
     owner: str | None = None
     blocked_by: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -76,7 +77,7 @@ class State:
     def _apply(
         self, row: Row, entry: Entry, changes: Mapping[str, Any], checked: CreateTask | UpdateTask
     ) -> None:
-        for name in ("subject", "status", "session", "owner", "labels"):
+        for name in ("subject", "status", "session", "branch", "owner", "labels"):
             if name in changes:
                 setattr(row, name, getattr(checked, name))
         if "blocked_by" in changes:
@@ -129,6 +130,7 @@ class State:
             description=description,
             status=row.status,
             session=row.session,
+            branch=row.branch,
             owner=row.owner,
             blocked_by=row.blocked_by,
             blocks=tuple(sorted(row.blocks)),

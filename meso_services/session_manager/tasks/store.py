@@ -23,6 +23,7 @@ from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.session_manager import entries
 from meso_services.session_manager.file import SessionFile
+from meso_services.session_manager.index.index import Index
 from meso_services.session_manager.tasks.state import KIND, Row, State
 
 PAGE = 1000
@@ -37,6 +38,7 @@ class Filter:
     session: str | None = None
     owner: str | None = None
     label: str | None = None
+    branch: str | None = None
     ready: bool | None = None
 
     def admits(self, row: Row, state: State) -> bool:
@@ -44,6 +46,7 @@ class Filter:
         return (
             (not self.status or row.status in self.status)
             and self.session in (None, row.session)
+            and self.branch in (None, row.branch)
             and self.owner in (None, row.owner)
             and (self.label is None or self.label in row.labels)
             and (self.ready is None or state.ready(row) == self.ready)
@@ -167,7 +170,7 @@ class TaskStore:
                 durable.write(self._path, entries.encode(header), replace=False)
         except OSError as problem:
             raise storage_error(problem, self._path) from problem
-        return SessionFile(self._path, header, self._torn)
+        return SessionFile(self._path, header, self._torn, Index(None))
 
     def _made_by(self, key: str | None, ident: str | None, changes: object) -> Entry | None:
         made = self._log.made_by(key) if self._log and key is not None else None

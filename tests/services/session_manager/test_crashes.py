@@ -106,6 +106,56 @@ def test_damage_in_the_middle_is_kept_skipped_and_counted(service: Any, root: Pa
     assert b"not an entry" in file_of(root, session).read_bytes()
 
 
+@pytest.mark.parametrize("damage", ["gone", "garbage", "cut", "journal"])
+def test_a_lost_index_costs_time_and_no_entry(service: Any, root: Path, damage: str) -> None:
+    """It is derived: whatever happens to it, the session is what its file says."""
+    manager = service("session-manager")
+    session = start_session(manager)
+    with manager.client as client:
+        kept = [append(client, session, number) for number in range(20)]
+        branch = {"name": "side", "at": kept[3]}
+        client.post(f"/v1/sessions/{session}/branches", json=branch).raise_for_status()
+        shown = client.get(f"/v1/sessions/{session}/branches").json()
+    manager.stop()
+    index = root / "meso/sessions/.index/index.sqlite"
+    if damage == "gone":
+        index.unlink()
+    elif damage == "garbage":
+        index.write_bytes(b"no database at all" * 1000)
+    elif damage == "cut":
+        index.write_bytes(index.read_bytes()[:9000])
+    else:
+        index.with_name(f"{index.name}-journal").write_bytes(b"\xff" * 5000)
+    manager.start()
+    with manager.client as client:
+        for _ in range(3):
+            reply = client.get(f"/v1/sessions/{session}/branches")
+            if reply.status_code == 200:
+                break
+            assert reply.json()["error"]["code"] == "session.index_lost"
+        assert reply.json() == shown
+    assert [entry["id"] for entry in entries_of(manager, session)][:20] == kept
+
+
+def test_what_was_not_indexed_at_a_kill_is_read_again(service: Any, root: Path) -> None:
+    """Branches and keys too: the file says everything."""
+    manager = service("session-manager")
+    session = start_session(manager)
+    with manager.client as client:
+        first = append(client, session, 1)
+        asked = {"name": "side", "at": first}
+        key = {"Idempotency-Key": "branch-once"}
+        url = f"/v1/sessions/{session}/branches"
+        made = client.post(url, json=asked, headers=key).json()
+    manager.kill()
+    manager.start()
+    with manager.client as client:
+        again = client.post(url, json=asked, headers=key)
+        assert (again.status_code, again.json()) == (201, made)
+        names = [branch["name"] for branch in client.get(url).json()["branches"]]
+    assert names == ["main", "side"]
+
+
 @pytest.fixture
 def small_disk(root: Path) -> Iterator[Path]:
     """A file system of 512 KiB at /meso/sessions, so that it can be filled for real."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from typing import assert_never
 
 from meso_cli.actions import Action, add, nothing, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
+from meso_cli.verbs.session.ask import Ask, call
+from meso_cli.verbs.session.ask import show as shown
+from meso_cli.verbs.session.rows import ROWS
+from meso_cli.verbs.session.views import entries as lines
 
 PAGE = Page(
     text="""
 A session is a file of entries that only grows: /meso/sessions/main, one JSON
-object a line. An entry is on the disk before the command returns.
+object a line. An entry is on the disk before the command returns. A branch is a name for
+an entry: it begins in the same time in a session of any length, and nothing is rewritten.
 """,
     examples=(
         ("meso session create --name 'First steps'", "a new session; prints its id"),
@@ -22,6 +26,12 @@ object a line. An entry is on the disk before the command returns.
         ("echo long text | meso session append ID -", "the text comes from standard input"),
         ("meso session list", "every session, oldest first"),
         ("meso session show ID", "its entries"),
+        ("meso session branch ID try --message 42", "a branch that begins at message 42"),
+        ("meso session append ID TEXT --branch try", "say something there"),
+        ("meso session merge ID try --dry-run", "what would come to the current branch"),
+        ("meso session merge ID try --strategy extract", "only what came of it, in one entry"),
+        ("meso session context ID --budget 20000", "what a model would be sent"),
+        ("meso session replay ID --at ENTRY", "what it was when ENTRY was the newest"),
     ),
 )
 
@@ -40,6 +50,7 @@ class Append:
     session: str
     text: str
     role: str
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Show:
     session: str
 
 
-Request = Create | Append | ListAll | Show
+Request = Create | Append | ListAll | Show | Ask
 
 
 def _create(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +76,7 @@ def _append(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", metavar="ID")
     parser.add_argument("text", metavar="TEXT", help="- reads standard input")
     parser.add_argument("--role", choices=("user", "assistant"), default="user")
+    parser.add_argument("--branch", metavar="BRANCH", help="the current one if left out")
 
 
 def _show(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +88,7 @@ ACTIONS = (
     Action("append", "append a message", _append),
     Action("list", "list the sessions", nothing),
     Action("show", "show a session's entries", _show),
+    *(Action(row.name, row.summary, row.arguments) for row in ROWS),
 )
 
 
@@ -90,11 +103,13 @@ def parse(arguments: argparse.Namespace) -> Request:
         case "create":
             return Create(arguments.name)
         case "append":
-            return Append(arguments.session, arguments.text, arguments.role)
+            return Append(arguments.session, arguments.text, arguments.role, arguments.branch)
         case "show":
             return Show(arguments.session)
-        case _:
+        case "list":
             return ListAll()
+        case name:
+            return next(row for row in ROWS if row.name == name).ask(arguments)
 
 
 def run(request: Request, output: Output) -> int:
@@ -108,8 +123,11 @@ def run(request: Request, output: Output) -> int:
             case Create(name):
                 made = manager.create(CreateSession(name=name) if name else CreateSession())
                 output.result(made.model_dump(mode="json"), made.id)
-            case Append(session, text, role):
-                entry = manager.append(session, message(role, text_or_input(text)))
+            case Append(session, text, role, branch):
+                new = message(role, text_or_input(text))
+                if branch is not None:
+                    new = new.model_copy(update={"branch": branch})
+                entry = manager.append(session, new)
                 output.result(entry.model_dump(mode="json"), entry.id)
             case ListAll():
                 found = [s.model_dump(mode="json") for s in manager.sessions()]
@@ -120,15 +138,9 @@ def run(request: Request, output: Output) -> int:
                 output.result({"sessions": found}, text)
             case Show(session):
                 entries = [e.model_dump(mode="json") for e in manager.entries(session)]
-                output.result({"entries": entries}, "\n".join(map(_line, entries)) or "no entry")
+                output.result({"entries": entries}, lines(entries))
+            case Ask():
+                shown(output, request, call(connection, request))
             case _:
                 assert_never(request)
     return 0
-
-
-def _line(entry: dict[str, object]) -> str:
-    data = entry["data"]
-    message = data.get("message") if isinstance(data, dict) else None
-    if isinstance(message, dict) and isinstance(message.get("content"), str):
-        return f"{entry['timestamp']}  {message.get('role')}: {message['content']}"
-    return f"{entry['timestamp']}  {entry['type']}: {json.dumps(data, ensure_ascii=False)}"

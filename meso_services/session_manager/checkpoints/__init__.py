@@ -1,0 +1,1 @@
+"""Checkpoints: made, kept, restored whole or not at all, carried to other machines."""

@@ -1,0 +1,1 @@
+"""The services that the session manager asks, over their sockets."""

@@ -1,0 +1,1 @@
+"""The session manager's routes, by what they are about."""

@@ -1,0 +1,53 @@
+"""Branches, merges and checkpoints by the operator's commands, through the units of the image.
+
+The machine is shared: sessions of their own, memory is only read.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from meso_host.vm.lab import LabMachine
+
+
+def meso(machine: LabMachine, *words: str) -> Any:
+    """What `meso WORDS --json` prints, as the operator."""
+    command = shlex.join(["meso", *words, "--json"])
+    return json.loads(machine.run(command, user="operator", check=True).stdout)
+
+
+def test_a_branch_with_files_is_merged_and_a_checkpoint_brings_all_back(
+    machine: LabMachine,
+) -> None:
+    """Session manager, tool executor, operon loader and memory manager play together."""
+    session = meso(machine, "session", "create", "--name", "branches")["id"]
+    meso(machine, "tool", "workspace", session)
+    meso(machine, "session", "append", session, "base")
+    made = meso(machine, "checkpoint", "create", session, "before")
+    assert made["meso"]["missing"] == []
+    assert made["identity"]["loaded_zooids"]
+    branch = meso(machine, "session", "branch", session, "side")
+    assert branch["workspace"] == "branched"
+    meso(machine, "session", "append", session, "found it", "--branch", "side")
+    merged = meso(machine, "session", "merge", session, "side")
+    assert (merged["added"], merged["changed"]) == (1, True)
+    assert "found it" in json.dumps(meso(machine, "session", "context", session)["messages"])
+    done = meso(machine, "checkpoint", "restore", made["checkpoint_id"])
+    assert (done["identity"], done["workspace"]) == ("same", "restored")
+    assert "found it" not in json.dumps(meso(machine, "session", "context", session)["messages"])
+    kept = meso(machine, "session", "context", session, "--branch", done["kept_branch"])
+    assert "found it" in json.dumps(kept["messages"])
+
+
+def test_a_checkpoint_is_exported_and_imported_over_the_command_line(
+    machine: LabMachine,
+) -> None:
+    session = meso(machine, "session", "create")["id"]
+    meso(machine, "session", "append", session, "to be carried")
+    ident = meso(machine, "checkpoint", "create", session, "carried")["checkpoint_id"]
+    file = f"/tmp/{ident}.meso"
+    meso(machine, "checkpoint", "export", ident, file)
+    meso(machine, "checkpoint", "delete", ident)
+    assert meso(machine, "checkpoint", "import", file)["checkpoint_id"] == ident
