@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import httpx
 
+from meso_services.contract.client import NO_TLS
 from meso_services.runtime.errors import MesoError
 
 TRIES = 6
@@ -63,7 +64,7 @@ class Client:
 
     def __post_init__(self) -> None:
         given = self.endpoint
-        transport = httpx.HTTPTransport(uds=given.socket) if given.socket else None
+        transport = httpx.HTTPTransport(uds=given.socket, verify=NO_TLS) if given.socket else None
         timeout = httpx.Timeout(given.seconds, connect=10.0)
         self._http = httpx.Client(
             transport=transport, base_url=given.url, timeout=timeout, trust_env=not given.socket

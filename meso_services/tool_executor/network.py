@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
+from meso_services.contract.client import NO_TLS
 from meso_services.contract.common import ErrorReply
 from meso_services.contract.egress import Grant, GrantRequest
 from meso_services.runtime.errors import MesoError
@@ -88,7 +89,7 @@ class Network:
             _log.warning("a grant was not ended", grant=grant.id, reason=type(error).__name__)
 
     def _client(self) -> httpx.AsyncClient:
-        transport = httpx.AsyncHTTPTransport(uds=str(self.run / "api-proxy.sock"))
+        transport = httpx.AsyncHTTPTransport(uds=str(self.run / "api-proxy.sock"), verify=NO_TLS)
         return httpx.AsyncClient(transport=transport, base_url="http://meso", timeout=_TIMEOUT)
 
 

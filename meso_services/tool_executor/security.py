@@ -15,6 +15,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from meso_services.contract.client import NO_TLS
 from meso_services.runtime.logging import Log
 from meso_services.runtime.redact import redact
 from meso_services.tool_executor.policy.settings import SecurityInstance
@@ -80,7 +81,7 @@ class Security:
                 {"role": "user", "content": text},
             ],
         }
-        transport = httpx.AsyncHTTPTransport(uds=str(self.socket))
+        transport = httpx.AsyncHTTPTransport(uds=str(self.socket), verify=NO_TLS)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://meso", timeout=self.settings.seconds
         ) as client:
