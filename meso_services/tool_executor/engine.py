@@ -15,6 +15,7 @@ from meso_services.tool_executor.approvals import Approvals, after, new_id
 from meso_services.tool_executor.asking import Asking
 from meso_services.tool_executor.audit.log import Audit
 from meso_services.tool_executor.calls import Call, now
+from meso_services.tool_executor.hiding import Covers
 from meso_services.tool_executor.policy.judge import Judge, Judgement, Question
 from meso_services.tool_executor.security import Security
 from meso_services.tool_executor.terminal import safe
@@ -40,6 +41,7 @@ class Engine:
     judge: Judge
     approvals: Approvals
     audit: Audit
+    covers: Covers
     security: Security | None = None
 
     async def explain(self, job: Job) -> ExplainReply:
@@ -85,10 +87,20 @@ class Engine:
             raise _denied(judged.decision.reason, judged.decision.rule)
         if judged.decision.verdict == "ask":
             await self._ask(call, judged)
+        job = await self._covered(job, judged, place)
         if job.changes:
             await self.audit.flushed()
         call.change("running")
         return await self.toolbox.run(job, place, call.request.seconds, call.output)
+
+    async def _covered(self, job: Job, judged: Judgement, place: Path) -> Job:
+        """With covers over what rules about paths keep from it. File tools need none: the
+        policy was asked about the one path that they touch."""
+        kept = None if job.question.paths else self.judge.keeps(job.question, judged.found)
+        if kept is None:
+            return job
+        covers = await asyncio.to_thread(self.covers.over, place, kept)
+        return replace(job, covers=covers)
 
     async def _judged(self, job: Job, place: Path) -> tuple[Job, Judgement]:
         """The policy's word. Where it looks at paths, links are resolved first."""

@@ -10,13 +10,15 @@ from pydantic import ValidationError
 
 from meso_services.mcp_client.provider import ExternalTools
 from meso_services.runtime.context import Context
-from meso_services.runtime.errors import MesoError
+from meso_services.runtime.errors import MesoError, storage_error
+from meso_services.runtime.paths import Paths
 from meso_services.tool_executor.approvals import Approvals
 from meso_services.tool_executor.audit.log import Audit
 from meso_services.tool_executor.calls import Calls
 from meso_services.tool_executor.cgroups import Subtree, delegated
 from meso_services.tool_executor.custom import load
 from meso_services.tool_executor.engine import Engine
+from meso_services.tool_executor.hiding import Covers
 from meso_services.tool_executor.network import Network
 from meso_services.tool_executor.policy.judge import Judge
 from meso_services.tool_executor.policy.settings import FILE, Policy
@@ -68,9 +70,18 @@ def assemble(context: Context[Settings]) -> Parts:
     if policy.security.model:
         security = Security(policy.security, paths.socket("api-proxy"))
     approvals = kept.get("approvals", Approvals)
-    engine = Engine(toolbox, Judge(policy), approvals, audit, security)
+    engine = Engine(toolbox, Judge(policy), approvals, audit, _covers(paths), security)
     workspaces = Workspaces(paths.workspaces)
     return Parts(engine, kept.get("calls", Calls), workspaces, context.generation)
+
+
+def _covers(paths: Paths) -> Covers:
+    covers = Covers(paths.private("tool-executor") / "covers")
+    try:
+        covers.make()
+    except OSError as problem:
+        raise storage_error(problem, covers.place) from problem
+    return covers
 
 
 def _policy(generation: Path | None) -> Policy:

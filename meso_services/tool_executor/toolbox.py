@@ -55,11 +55,22 @@ class Job:
     given: dict[str, Any] = field(default_factory=dict)
     # Where the path led when the policy was asked; it must lead there still.
     resolved: str | None = None
+    # What the policy keeps from it, as `Walls.covers`.
+    covers: Sequence[tuple[Path, str]] = ()
 
     @property
     def changes(self) -> bool:
         """Whether it may change something, so that the audit must be on the disk before."""
         return self.question.tool != "read"
+
+
+@dataclass(frozen=True)
+class _Where:
+    """A workspace, what is covered in it, and what a call sees besides."""
+
+    place: Path
+    covers: Sequence[tuple[Path, str]]
+    binds: Sequence[tuple[Path, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -132,17 +143,18 @@ class Toolbox:
             # An argument of its own: what it holds is not read a second time.
             argv = ["/usr/bin/bash", "-c", job.params.command]
             command = SandboxCommand(argv, job.params.stdin.encode(), job.params.hosts)
-            ran = await self._run(command, place, (), seconds, on_output)
+            ran = await self._run(command, _Where(place, job.covers), seconds, on_output)
             return _reply(ran, BashReply).model_dump(mode="json")
         if job.custom is not None:
             stdin = json.dumps(job.given).encode()
-            binds: Sequence[tuple[Path, str]] = ((job.custom.folder, MOUNT),)
+            where = _Where(place, job.covers, ((job.custom.folder, MOUNT),))
             command = SandboxCommand(job.custom.argv, stdin)
-            ran = await self._run(command, place, binds, seconds, on_output)
+            ran = await self._run(command, where, seconds, on_output)
             return _custom_reply(ran).model_dump(mode="json")
         if job.command is not None and job.provider is not None:
             binds = [each for each in self.packages if each[0].exists()]
-            ran = await self._roomy()._run(job.command, place, binds, seconds, on_output)
+            where = _Where(place, job.covers, binds)
+            ran = await self._roomy()._run(job.command, where, seconds, on_output)
             return job.provider.result(tool, ran.stdout.text().encode())
         raise RuntimeError(f"a job of {tool} that nothing runs")
 
@@ -154,14 +166,20 @@ class Toolbox:
     async def _run(
         self,
         command: SandboxCommand,
-        place: Path,
-        binds: Sequence[tuple[Path, str]],
+        where: _Where,
         seconds: int | None,
         on_output: OnOutput,
     ) -> Ran:
         limits = self.sandbox.limits
         most = min(seconds or command.seconds or limits.seconds, self.most_seconds)
-        walls = Walls(place, writable=True, full=True, scratch=limits.scratch, binds=binds)
+        walls = Walls(
+            where.place,
+            writable=True,
+            full=True,
+            scratch=limits.scratch,
+            binds=where.binds,
+            covers=where.covers,
+        )
         async with self.network.granted(command.hosts, most) as way:
             program = Program(way.argv(command.argv), command.stdin, most)
             ran = await run(self.sandbox, way.walls(walls), program, on_output)

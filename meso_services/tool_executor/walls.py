@@ -49,7 +49,7 @@ class Walls:
     """One sandbox. `full` has /proc, /dev and a scratch directory, as programs of any kind need.
 
     `scratch` is the size of that directory in bytes; `binds` are (outside, inside), read-only;
-    `sockets` likewise, and may be connected to.
+    `covers` are (cover, path below the workspace): what lies there cannot be reached.
     """
 
     workspace: Path
@@ -57,6 +57,7 @@ class Walls:
     full: bool = False
     scratch: int = 64 << 20
     binds: Sequence[tuple[Path, str]] = ()
+    covers: Sequence[tuple[Path, str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     bwrap: str = BWRAP
 
@@ -81,6 +82,11 @@ def arguments(walls: Walls, data: Mapping[str, int], seccomp: int) -> list[str]:
         *("--ro-bind", str(INSIDE), PACKAGE),
         *(part for source, target in walls.binds for part in ("--ro-bind", str(source), target)),
         *("--bind" if walls.writable else "--ro-bind", str(walls.workspace), WORKSPACE),
+        *(
+            part
+            for cover, path in walls.covers
+            for part in ("--ro-bind", str(cover), f"{WORKSPACE}/{path}")
+        ),
         *("--remount-ro", "/", "--chdir", WORKSPACE),
         *("--seccomp", str(seccomp)),
     ]

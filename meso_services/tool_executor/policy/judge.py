@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from meso_services.contract.tools_policy import ActionKind, Decision, JudgedAction, Verdict
@@ -96,6 +96,23 @@ class Judge:
             omitted_actions=max(0, len(actions) - MOST_ACTIONS),
         )
         return Judgement(decision, found, _keys(asked, actions))
+
+    def keeps(self, asked: Question, found: Found) -> Callable[[str], bool] | None:
+        """Which paths below the workspace a call has nothing to do with, once it may run: those
+        that rules deny, and those that they ask about and that it does not name. None: none.
+        """
+        rules = [rule for rule in self.rules if rule.paths and _concerns(rule, asked)]
+        if all(rule.decision == "allow" for rule in rules):
+            return None
+        named = frozenset(_mentioned(found))
+
+        def kept(path: str) -> bool:
+            judged = self._about(rules, _Action("path", path))
+            if judged is None or judged.verdict == "allow":
+                return False
+            return judged.verdict == "deny" or not _named(path, named)
+
+        return kept
 
     def _details(
         self, rules: list[Rule], asked: Question, found: Found, tool: JudgedAction
@@ -191,6 +208,11 @@ def _mentioned(found: Found) -> Iterator[str]:
             if path and path not in seen:
                 seen.add(path)
                 yield path
+
+
+def _named(path: str, named: frozenset[str]) -> bool:
+    """Whether the path, or a directory that it lies in, was named."""
+    return any(path == each or path.startswith(f"{each}/") for each in named)
 
 
 def _path_like(text: str) -> Iterable[str]:
