@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def test_everything_is_captured_and_comes_back(space: Space) -> None:
     before = listed(main)
     taken = space.snapshot()
     assert (taken["changed"], taken["left_out"]) == (True, [])
+    time.sleep(1.1)  # another second, in which a commit would have another name
     again = space.snapshot()
     assert (again["changed"], again["snapshot"]) == (False, taken["snapshot"])
     (main / "a.txt").write_text("changed")

@@ -16,6 +16,7 @@ from meso_services.runtime.app import errors
 from meso_services.runtime.peer import Peer, require_operator
 
 MOST_LINES = 1000
+FLUSH_SECONDS = 2.0
 Operator = Annotated[Peer, Depends(require_operator)]
 Word = Annotated[str, Query(max_length=128)]
 
@@ -35,6 +36,8 @@ def add_routes(app: FastAPI, audit: Audit) -> None:
         """The newest lines, of those with these values where any are given."""
         wanted = {"client": client, "kind": kind, "event": event, "request": request}
         journal = audit.journal
+        # What has just happened is what is asked for most.
+        await asyncio.to_thread(journal.flush, FLUSH_SECONDS)
         lines = await asyncio.to_thread(newest, journal, last, _fits(wanted))
         return ProxyAuditPage(lines=tuple(lines), dropped=journal.dropped, problem=journal.problem)
 

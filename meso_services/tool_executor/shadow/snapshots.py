@@ -64,9 +64,11 @@ class Snapshots:
                     root, branch=branch, head=head, found=found, known=known, note=note,
                     began=began,
                 )  # fmt: skip
-                changed = head is None or (
-                    self.repository.tree_of(made) != self.repository.tree_of(head)
-                )
+                changed = True
+                if head and self.repository.tree_of(made) == self.repository.tree_of(head):
+                    # Files too young to be known by their times were read, and are the same.
+                    self.repository.run("update-ref", ref(branch), head, made)
+                    made, changed = head, False
         return Snapshot(
             session=session,
             branch=branch,

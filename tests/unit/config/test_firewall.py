@@ -63,7 +63,7 @@ else: print("answered")
 """
 CONNECT = """
 import socket, sys
-try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 0.4)
+try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 1.5)
 except TimeoutError: print("dropped")
 except OSError as error: print(error.errno)
 else: print("open")
