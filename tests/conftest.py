@@ -18,14 +18,16 @@ settings.load_profile("meso")
 ROOMS = ("lint", "unit", "services", "nix", "vm")
 
 
-def rank(item: pytest.Item) -> tuple[int, int, str]:
-    """Room, then shared machines before fresh ones, then equal machines side by side."""
+def rank(item: pytest.Item) -> tuple[int, int, bool, str]:
+    """Room, then shared machines before fresh ones, then what comes early, then equal machines
+    side by side."""
     parts = item.path.parts
     room = next((i for i, name in enumerate(ROOMS) if name in parts), 0)
     fixtures = getattr(item, "fixturenames", ())
     kind = 2 if "fresh_machine" in fixtures else 1 if "workshop" in fixtures else 0
     wanted = item.get_closest_marker("machine")
-    return room, kind, repr(sorted(wanted.kwargs.items())) if wanted else ""
+    late = item.get_closest_marker("early") is None
+    return room, kind, late, repr(sorted(wanted.kwargs.items())) if wanted else ""
 
 
 @pytest.hookimpl(trylast=True)

@@ -69,9 +69,10 @@ def exposure(machine: LabMachine, name: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.early
 def test_the_six_together_take_little_memory_when_idle(machine: LabMachine) -> None:
     """Their working set: what is charged to their control groups, without the cached pages
-    that the kernel drops first. Tests that ran before have filled that cache."""
+    that the kernel drops first. A mind that has clustered keeps the libraries for it."""
     units = " ".join(f"meso-{service}.service" for service in SERVICES)
     groups = machine.run(f"systemctl show -p ControlGroup --value {units}", check=True).stdout
     files = " ".join(
