@@ -1,8 +1,9 @@
 """Hybrid search: by words and by meaning, fused, weighted by strength, and explained.
 
-Both scores are brought to the same scale, 0 to 1, before they are added: BM25 by the best that
-was found, the cosine by where meaning begins (FLOOR) and ends. Ranks alone would throw away that
-one document matches much better than the next.
+Both scores are brought to the same scale, 0 to 1, before they are added: BM25 by what a document
+with every word of the query would have, the cosine by where meaning begins (`floor`) and ends.
+Ranks alone would throw away how well a document matches: the first of those that share nothing
+with a question but `what` and `the` is a first one, too (decision 0106).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -29,8 +31,8 @@ class Parameters:
     that fades by itself has it already.
     """
 
-    fusion: str = "scores"
-    words: float = 0.5
+    fusion: Literal["scores", "ranks"] = "scores"
+    words: float = 0.4
     floor: float = 0.1
     rank_constant: float = 60.0
     strength_weight: float = 0.3
@@ -80,8 +82,8 @@ def search(  # noqa: PLR0913 (a search has so many parts)
     by_words = engine.by_words(words, filters, count) if words else []
     by_vector = [] if vector is None else engine.by_vector(vector, filters, count)
     names = list(dict.fromkeys(one.id for one in (*by_words, *by_vector)))
-    judge = _Judge(by_words, by_vector, vector, now, parameters)
-    judge.expected = _expected(engine, words) if by_words else 0.0
+    expected = _expected(engine, words) if by_words else 0.0
+    judge = _Judge(by_words, by_vector, vector, expected, now, parameters)
     judged = sorted(map(judge.judge, engine.get(names)), key=lambda one: (-one[0], one[1].id))
     best = judged[:limit]
     having = {word: engine.having(word, [one.id for _, one in best]) for word in words}
@@ -92,24 +94,25 @@ def _expected(engine: Engine, words: Sequence[str]) -> float:
     """About what BM25 gives a document of usual length that has every word once."""
     count = engine.count()
     holders = [min(engine.holders(word), count) for word in words]
-    return sum(max(0.0, math.log((count - n + 0.5) / (n + 0.5))) for n in holders)
+    # Where all documents have them, words tell nothing, and do not count as nothing either.
+    return sum(max(1e-6, math.log((count - n + 0.5) / (n + 0.5))) for n in holders)
 
 
 class _Judge:
     """What both sides found, and what a document is worth by it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         by_words: Sequence[Scored],
         by_vector: Sequence[Scored],
         vector: Floats | None,
+        expected: float,
         now: float,
         parameters: Parameters,
     ) -> None:
         self._bm25 = {one.id: (rank, one.score) for rank, one in enumerate(by_words, 1)}
         self._cosine = {one.id: (rank, one.score) for rank, one in enumerate(by_vector, 1)}
-        self._best = max((one.score for one in by_words), default=0.0)
-        self.expected = 0.0
+        self._expected = expected
         self._vector, self._now, self._parameters = vector, now, parameters
 
     def judge(self, one: Document) -> tuple[float, Document]:
@@ -134,8 +137,10 @@ class _Judge:
             return a, b
         cosine = self.similarity(one) or 0.0
         floor = self._parameters.floor
-        sure = self.expected if self._parameters.fusion == "expected" else self._best
-        return min(1.0, score / sure) if sure else 0.0, max(0.0, cosine - floor) / (1 - floor)
+        expected = self._expected
+        return min(1.0, score / expected) if expected else 0.0, max(0.0, cosine - floor) / (
+            1 - floor
+        )
 
     def _share(self) -> float:
         """Of the words: all of it where there is no meaning to compare, and the reverse."""

@@ -115,14 +115,15 @@ def test_when_most_is_removed_the_limit_is_still_filled(engine: EmbeddedEngine) 
 
 
 def test_it_is_kept_over_a_reopening(engine: EmbeddedEngine, place: Path) -> None:
-    engine.put([Document("late", "", "", vector=_vectors(1, 9)[0])])
     engine.tend(60)
     engine.remove(["d00005"])
     engine.close()
     again = _opened(place)
     assert again.behind == 0
     assert _recall(again, gone=range(5, 6)) >= 0.97
+    again.put([Document("late", "", "", vector=_vectors(1, 9)[0])])
     assert again.by_vector(_vectors(1, 9)[0], limit=1)[0].id == "late"
+    assert again.behind == 1
     again.close()
 
 
