@@ -83,7 +83,7 @@ def search(  # noqa: PLR0913 (a search has so many parts)
     by_vector = [] if vector is None else engine.by_vector(vector, filters, count)
     names = list(dict.fromkeys(one.id for one in (*by_words, *by_vector)))
     expected = _expected(engine, words) if by_words else 0.0
-    judge = _Judge(by_words, by_vector, vector, expected, now, parameters)
+    judge = _Judge(by_words, by_vector, vector, expected=expected, now=now, parameters=parameters)
     judged = sorted(map(judge.judge, engine.get(names)), key=lambda one: (-one[0], one[1].id))
     best = judged[:limit]
     having = {word: engine.having(word, [one.id for _, one in best]) for word in words}
@@ -101,11 +101,12 @@ def _expected(engine: Engine, words: Sequence[str]) -> float:
 class _Judge:
     """What both sides found, and what a document is worth by it."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913 (a search has so many parts)
         self,
         by_words: Sequence[Scored],
         by_vector: Sequence[Scored],
         vector: Floats | None,
+        *,
         expected: float,
         now: float,
         parameters: Parameters,
@@ -142,15 +143,15 @@ class _Judge:
             1 - floor
         )
 
-    def _share(self) -> float:
+    def _share(self, one: Document) -> float:
         """Of the words: all of it where there is no meaning to compare, and the reverse."""
-        if self._vector is None:
+        if self._vector is None or one.vector is None:
             return 1.0
         return self._parameters.words if self._bm25 else 0.0
 
     def _fused(self, one: Document) -> float:
         words, meaning = self._parts(one)
-        share = self._share()
+        share = self._share(one)
         return share * words + (1 - share) * meaning
 
     def _age(self, one: Document) -> float:
@@ -190,7 +191,7 @@ class _Judge:
     def _how(self, one: Document, fused: float, weight: float) -> str:
         """The sum, as one would write it down."""
         words, meaning = self._parts(one)
-        share = self._share()
+        share = self._share(one)
         said = (
             f"{share:.2f} x words {words:.3f} + {1 - share:.2f} x meaning {meaning:.3f}"
             f" = {fused:.3f}; x {weight:.3f} for strength {one.strength:.2f}"

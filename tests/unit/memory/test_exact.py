@@ -45,7 +45,7 @@ FILTERS = st.builds(
     tags=st.lists(st.sampled_from([*TAGS, "none"]), max_size=2).map(tuple),
     exclude=st.frozensets(st.sampled_from(["d00", "d01", "d02", "d99"]), max_size=3),
 )
-CHANGES = st.lists(DOCUMENTS | st.sampled_from([f"d{n:02}" for n in range(30)]), max_size=40)
+CHANGES = st.lists(DOCUMENTS | st.sampled_from([f"d{n:02}" for n in range(30)]), max_size=24)
 
 
 def _naive(held: dict[str, Document], filters: Filters, query: Floats) -> dict[str, float]:
@@ -56,7 +56,7 @@ def _naive(held: dict[str, Document], filters: Filters, query: Floats) -> dict[s
     }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(changes=CHANGES, filters=FILTERS, query=UNITS, limit=st.integers(0, 12))
 def test_after_any_changes_and_a_reopening_searches_agree_with_the_naive_reading(
     changes: list[Document | str], filters: Filters, query: Floats, limit: int
@@ -93,7 +93,7 @@ def _agree(found: list[Scored], naive: dict[str, float], limit: int) -> None:
     assert found == sorted(found, key=lambda one: (-one.score, one.id))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(documents=st.lists(DOCUMENTS, min_size=1, max_size=30), order=st.randoms())
 def test_results_do_not_depend_on_the_order_of_writing(
     documents: list[Document], order: object
