@@ -19,7 +19,7 @@ from meso_services.memory.engine import ANY, Document, Engine, Filters, Floats, 
 
 DAY = 86_400.0
 # So many are taken from each side before they are fused.
-_LEAST_CANDIDATES = 50
+_LEAST_CANDIDATES = 30
 # Words that together are worth this much BM25 count half of what they could.
 _TELLING = 1.0
 

@@ -348,7 +348,8 @@ def conditions(filters: Filters) -> tuple[str, list[object]]:
 
 def _document(row: Sequence[Any]) -> Document:
     name, title, text, source, tags, created, strength = row
-    return Document(name, title, text, source, tuple(json.loads(tags)), created, strength)
+    held = () if tags == "[]" else tuple(json.loads(tags))
+    return Document(name, title, text, source, held, created, strength)
 
 
 def _any(words: Sequence[str]) -> str:
