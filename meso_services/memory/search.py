@@ -128,7 +128,7 @@ class _Judge:
             return self._cosine[one.id][1]
         if self._vector is None or one.vector is None:
             return None
-        return round(float(np.dot(one.vector, self._vector)), 6)
+        return round(float(one.vector.astype(np.float64) @ self._vector.astype(np.float64)), 6)
 
     def _parts(self, one: Document) -> tuple[float, float]:
         """What words and meaning give, before they are weighted."""
