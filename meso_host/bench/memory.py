@@ -16,6 +16,7 @@ from meso_host.bench.record import Against, Record
 from meso_host.setup import model as files
 from meso_host.setup import tree
 from meso_services.embedding.model import DIMENSION, Embedder
+from meso_services.memory import themes
 from meso_services.memory.embedded.engine import EXACT_TO, EmbeddedEngine
 from meso_services.memory.engine import Document, Floats
 from meso_services.memory.search import Parameters, search
@@ -80,6 +81,11 @@ def _at(note: Note, place: Path, source: memory_data.Source, size: int) -> Itera
     yield Record(f"memory per million, measured at {size}", memory, "MiB")
     disk = sum(file.stat().st_blocks * 512 for file in place.iterdir()) * million
     yield Record(f"disk per million, measured at {size}", disk, "MiB")
+    if size <= themes.MOST:
+        note(f"themes of {size} memories")
+        began = time.perf_counter()
+        themes.find(engine)
+        yield Record(f"themes of {size} memories", time.perf_counter() - began, "s")
     engine.close()
     if size <= PEERS_UP_TO:
         yield from memory_peers.run(note, place / "peers", source, size, meaning)
