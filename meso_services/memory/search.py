@@ -34,7 +34,7 @@ class Parameters:
     """
 
     fusion: Literal["scores", "ranks"] = "scores"
-    words: float = 0.4
+    words: float = 0.3
     floor: float = 0.1
     rank_constant: float = 60.0
     strength_weight: float = 0.3
