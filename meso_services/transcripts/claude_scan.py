@@ -11,11 +11,18 @@ from meso_services.transcripts.lines import Raw, Record, parse
 # Types that are linked to each other. All others stand alone.
 CHAINED = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SPOKEN = frozenset({"user", "assistant"})
+# What our own export adds: entries, and the header, that the client has no record for.
+OURS = "meso-entry"
+# Stands in place of the type of a line that is no record.
+UNREAD = ""
 
 
 @dataclass(slots=True)
 class Row:
-    """One record: where it is and what it is linked to. `number` counts lines from 1."""
+    """One record: where it is and what it is linked to. `number` counts lines from 1.
+
+    `placed` is one of our own export, whose links say all.
+    """
 
     number: int
     start: int
@@ -27,9 +34,11 @@ class Row:
     group: str | None
     calls: tuple[str, ...]
     results: tuple[str, ...]
+    agent: str | None
     aside: bool
     meta: bool
     prompt: bool
+    placed: bool
 
     @property
     def spoken(self) -> bool:
@@ -49,6 +58,7 @@ class Scan:
     title: str | None = None
     cwd: str | None = None
     version: str | None = None
+    header: Record | None = None
     _parents: set[str] = field(default_factory=set)
 
     def add(self, raw: Raw, record: Record | None) -> Row | None:
@@ -56,6 +66,7 @@ class Scan:
         if record is None or not isinstance(record.get("type"), str):
             if raw.text.strip():
                 self.unread.append(raw.number)
+            self.rows.append(row(raw, {"type": UNREAD}))
             return None
         made = row(raw, record)
         self.rows.append(made)
@@ -69,6 +80,8 @@ class Scan:
         for name, key in (("session", "sessionId"), ("cwd", "cwd"), ("version", "version")):
             if getattr(self, name) is None and isinstance(record.get(key), str):
                 setattr(self, name, record[key])
+        if made.kind == OURS and self.header is None and isinstance(record.get("header"), dict):
+            self.header = record["header"]
         if made.kind == "custom-title" and isinstance(record.get("customTitle"), str):
             self.title = record["customTitle"]
         return made
@@ -147,13 +160,14 @@ def row(raw: Raw, record: Record) -> Row:
         uuid=uuid,
         parent=_text(record.get("parentUuid")),
         logical=_text(record.get("logicalParentUuid")),
-        group=_text(message.get("id")) if kind == "assistant" and isinstance(message, dict)
-        else None,
+        group=_group(record) if kind == "assistant" else None,
         calls=_ids(blocks, "tool_use", "id") if kind == "assistant" else (),
         results=results,
+        agent=_text(record.get("agentId")),
         aside=record.get("isSidechain") is True,
         meta=record.get("isMeta") is True,
         prompt=kind == "user" and not results,
+        placed=isinstance(record.get("meso"), dict),
     )  # fmt: skip
 
 
@@ -171,6 +185,16 @@ def _blocks(message: object) -> Iterator[dict[str, Any]]:
     for block in content if isinstance(content, list) else ():
         if isinstance(block, dict):
             yield block
+
+
+def _group(record: Record) -> str | None:
+    """One answer of a model, which stands in a record for each of its blocks."""
+    message = record.get("message")
+    name = _text(message.get("id")) if isinstance(message, dict) else None
+    if name is None:
+        return None
+    asked = _text(record.get("requestId")) or _text(record.get("requestRef"))
+    return f"{name}/{asked}" if asked else name
 
 
 def _ids(blocks: list[dict[str, Any]], kind: str, key: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def read_file(path: Path) -> Iterator[Raw]:
 def parse(text: bytes) -> Record | None:
     """The JSON object in a line; None if there is none that could be written again."""
     try:
-        found = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        found = json.loads(text.decode(), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
