@@ -56,9 +56,8 @@ def say(claude: Any, project: Path) -> Callable[..., tuple[str, Model]]:
 
     def run(prompt: str, *words: str, script: Any = None) -> tuple[str, Model]:
         with serve(script or turns([says(f"Answer to {prompt}")])) as model:
-            # The last word of several prompts counts.
-            done = claude(project, model.url, "--output-format", "json", "--dangerously-skip-permissions",
-                          *words, prompt=prompt)  # fmt: skip
+            options = ("--output-format", "json", "--dangerously-skip-permissions", *words)
+            done = claude(project, model.url, *options, prompt=prompt)
             assert done.returncode == 0, done.stdout + done.stderr
             return json.loads(done.stdout)["session_id"], model
 
@@ -163,8 +162,9 @@ def test_branch_switch_merge_checkpoint_and_restore(
     assert listed["checkpoints"][0]["label"] == "before the roof"
 
 
-def test_the_sdk_lists_and_reads_what_we_made(say: Any, meso: Any, project: Path,
-                                              tmp_path: Path, monkeypatch: Any) -> None:  # fmt: skip
+def test_the_sdk_lists_and_reads_what_we_made(
+    say: Any, meso: Any, project: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "config"))
     main, _ = say("First")
     say("Second", "--resume", main)

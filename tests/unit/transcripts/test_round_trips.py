@@ -1,4 +1,4 @@
-"""Whatever a transcript holds comes back: byte for byte to its own agent, whole by way of others."""
+"""What a transcript holds comes back: byte for byte to its own agent, whole by way of others."""
 
 from __future__ import annotations
 
