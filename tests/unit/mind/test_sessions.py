@@ -19,7 +19,6 @@ import yaml
 
 from meso_services.contract.mind import MindConfig
 from meso_services.mind import (
-    auditors,
     drafts,
     extract,
     lines,
@@ -411,20 +410,6 @@ def test_auditors_observe_tell_and_stop(tmp_path: Path) -> None:
     audit = (tmp_path / "m/interventions.jsonl").read_text()
     assert "secret note" in audit
     assert "the auditor failed" in audit
-
-
-def endless(_: dict[str, Any]) -> Any:
-    """An auditor whose findings do not end."""
-    while True:
-        yield {"level": "note", "text": "more"}
-
-
-def test_an_auditor_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = type(sys)("endless_auditor")
-    module.endless = endless  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "endless_auditor", module)
-    found = auditors.ask(["endless_auditor:endless"], {"when": "after"})
-    assert len(found) == auditors.MOST_FINDINGS
 
 
 def test_what_others_say_is_read_without_reading_everything_again(tmp_path: Path) -> None:
