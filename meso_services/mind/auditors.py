@@ -65,8 +65,8 @@ def ask(auditors: Iterable[str], event: dict[str, Any]) -> list[Finding]:
             found += [_finding(auditor, one) for one in islice(said, MOST_FINDINGS)]
         except Exception as problem:
             # Whatever somebody else's code raises must not end the session.
-            said = getattr(problem, "message", problem)
-            found.append(Finding(auditor, "alert", f"the auditor failed: {said}"[:500]))
+            why = getattr(problem, "message", problem)
+            found.append(Finding(auditor, "alert", f"the auditor failed: {why}"[:500]))
     return found
 
 

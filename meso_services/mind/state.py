@@ -12,7 +12,7 @@ import fcntl
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -402,6 +402,11 @@ def _write(mind: Mind, made: Made, number: int, audit: dict[str, Any]) -> None:
         for name, piece in parts.items()
         if piece
     ]
+    try:
+        wait(waiting)
+    finally:
+        # Also when interrupted: nothing may still be written once the lock is let go.
+        wait(waiting)
     for one in waiting:
         one.result()
 

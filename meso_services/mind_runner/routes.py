@@ -85,7 +85,9 @@ def _running(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
     @app.post("/v1/minds/{name}/run", status_code=202, responses=errors(404, 409))
     def begin(name: Name, request: wire.RunRequest) -> wire.RunState:
         """Let a mind think, in the background."""
-        runs.begin(name, Wish(request.iterations, request.max), lambda: make(name))
+        runs.begin(
+            name, Wish(request.iterations, request.max), lambda: make(name), debug=request.debug
+        )
         return wire.RunState(state="running")
 
     @app.post("/v1/minds/{name}/stop", responses=errors(404))
@@ -94,16 +96,18 @@ def _running(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
         minds.inspect(name)
         if run := runs.get(name):
             run.stop.set()
-        return _state(runs, name, 0)
+        return _state(runs, name, 0, 0)
 
     @app.get("/v1/minds/{name}/run", responses=errors(404))
-    def follow(name: Name, after: int = 0) -> wire.RunState:
-        """The latest run of a mind, and its reports after the first `after`."""
+    def follow(name: Name, after: int = 0, shown: int = 0) -> wire.RunState:
+        """The latest run of a mind, its reports after the first `after`, and what was kept of
+        requests and replies after the first `shown` parts.
+        """
         minds.inspect(name)
-        return _state(runs, name, after)
+        return _state(runs, name, after, shown)
 
 
-def _state(runs: Runs, name: str, after: int) -> wire.RunState:
+def _state(runs: Runs, name: str, after: int, seen: int) -> wire.RunState:
     run = runs.get(name)
     if run is None:
         return wire.RunState(state="none")
@@ -111,6 +115,7 @@ def _state(runs: Runs, name: str, after: int) -> wire.RunState:
     shown, count = run.state, run.count
     missed = max(0, count - len(run.reports))
     reports = run.reports[max(0, after - missed) : count - missed]
+    debug = [{"what": what, "text": text} for what, text in run.debug[max(0, seen) :]]
     return wire.RunState.model_validate(
-        {"state": shown, "reports": reports, "count": count, "error": run.error}
+        {"state": shown, "reports": reports, "count": count, "error": run.error, "debug": debug}
     )
