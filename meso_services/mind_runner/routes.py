@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from meso_services.contract import mind as wire
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, embedders, extract, session, state
+from meso_services.mind import changing, drafts, embedders, extract, session
 from meso_services.mind.embedders import Service
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Client, Endpoint
@@ -38,7 +38,7 @@ def _talking(app: FastAPI, minds: Minds) -> None:
     @app.post("/v1/minds/{name}/messages", status_code=201, responses=errors(404, 409, 507))
     def say(name: Name, request: wire.SayRequest) -> wire.SayReply:
         """Tell a mind something."""
-        number = state.say(minds.open(name), session.USER, request.to, request.text)
+        number = changing.say(minds.open(name), session.USER, request.to, request.text)
         return wire.SayReply(message=number)
 
     @app.post("/v1/minds/{name}/accept", status_code=201, responses=errors(404, 409, 507))
@@ -62,7 +62,7 @@ def _talking(app: FastAPI, minds: Minds) -> None:
     def configure(name: Name, request: wire.ConfigRequest) -> MindConfig:
         """Set keys of a mind's configuration."""
         mind = minds.open(name)
-        state.configure(mind, _config(mind, request.set), request.set)
+        changing.configure(mind, _config(mind, request.set), request.set)
         return mind.config
 
 

@@ -17,7 +17,7 @@ from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract import mind as wire
 from meso_services.contract.common import Message
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, runs, session, settings_of, state, view
+from meso_services.mind import changing, drafts, runs, session, settings_of, state, view
 from meso_services.mind.runs import Wish
 
 Tell = Callable[[dict[str, Any]], None]
@@ -69,7 +69,7 @@ class Local:
 
     def say(self, text: str) -> None:
         """As `mind message`."""
-        state.say(state.open_mind(self._place), session.USER, session.FIRST_MIND, text)
+        changing.say(state.open_mind(self._place), session.USER, session.FIRST_MIND, text)
 
     def accept(self, draft: int) -> None:
         """As `mind accept`."""
@@ -79,7 +79,7 @@ class Local:
         """As `mind config --set presence=…`."""
         mind = state.open_mind(self._place)
         config, changed = settings_of.changed(mind.config, f"presence={value or 'null'}")
-        state.configure(mind, config, changed)
+        changing.configure(mind, config, changed)
 
     def think(self, wish: Wish, tell: Tell, stop: threading.Event) -> None:
         """As `mind run`."""

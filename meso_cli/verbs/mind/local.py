@@ -13,7 +13,17 @@ from meso_cli.verbs.mind import asking, current, local_looking, show
 from meso_cli.verbs.mind.interrupting import INTERRUPTED, interruptible
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, embedders, extract, runs, session, settings_of, state, view
+from meso_services.mind import (
+    changing,
+    drafts,
+    embedders,
+    extract,
+    runs,
+    session,
+    settings_of,
+    state,
+    view,
+)
 from meso_services.mind.runs import Wish
 from meso_services.mind.state import Mind
 
@@ -64,7 +74,7 @@ def _on(mind: Mind, request: Request, output: Output) -> int:
         case "run" | "step":
             return _think(mind, request, output)
         case "message":
-            number = state.say(mind, session.USER, given["to"], text_of(given))
+            number = changing.say(mind, session.USER, given["to"], text_of(given))
             output.result({"message": number, "to": given["to"]}, f"message {number}")
         case "config":
             _config(mind, given["set"], output)
@@ -109,7 +119,7 @@ def _file(path: Path) -> str:
 def _config(mind: Mind, assignments: list[str], output: Output) -> None:
     for one in assignments:
         config, changed = settings_of.changed(mind.config, one)
-        state.configure(mind, config, changed)
+        changing.configure(mind, config, changed)
     values = mind.config.written()
     output.result(values, show.page(values))
 

@@ -11,7 +11,7 @@ from meso_cli.verbs.mind.looking import given as numbers
 from meso_cli.verbs.mind.looking import tell, write_pictures
 from meso_cli.verbs.mind.words import PICTURES
 from meso_cli.verbs.mind.words import Mind as Request
-from meso_services.mind import settings_of, state, view
+from meso_services.mind import changing, settings_of, view
 from meso_services.mind.analysis import ask
 from meso_services.mind.state import Mind
 
@@ -81,5 +81,5 @@ def _calibrate(mind: Mind, request: Request, output: Output) -> None:
     if given["set"]:
         value = found["threshold"]
         config, changed = settings_of.changed(mind.config, f"centroid_match_threshold={value}")
-        state.configure(mind, config, changed)
+        changing.configure(mind, config, changed)
     looking.calibrated(found, output)
