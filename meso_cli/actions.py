@@ -27,9 +27,11 @@ class Action:
     arguments: Callable[[argparse.ArgumentParser], None]
 
 
-def add(parser: argparse.ArgumentParser, actions: tuple[Action, ...]) -> None:
-    """Give the verb's parser its actions; the chosen one's name becomes `action`."""
-    choices = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+def add(
+    parser: argparse.ArgumentParser, actions: tuple[Action, ...], *, dest: str = "action"
+) -> None:
+    """Give the verb's parser its actions; the chosen one's name becomes `action`, or `dest`."""
+    choices = parser.add_subparsers(dest=dest, metavar="ACTION", required=True)
     for action in actions:
         sub = choices.add_parser(
             action.name, help=action.summary, description=action.summary, allow_abbrev=False

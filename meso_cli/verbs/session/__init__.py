@@ -9,6 +9,7 @@ from typing import assert_never
 from meso_cli.actions import Action, add, nothing, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
+from meso_cli.verbs.session import transcripts
 from meso_cli.verbs.session.ask import Ask, call
 from meso_cli.verbs.session.ask import show as shown
 from meso_cli.verbs.session.rows import ROWS
@@ -31,6 +32,8 @@ an entry: it begins in the same time in a session of any length, and nothing is 
         ("meso session merge ID try --dry-run", "what would come to the current branch"),
         ("meso session merge ID try --strategy extract", "only what came of it, in one entry"),
         ("meso session context ID --budget 20000", "what a model would be sent"),
+        ("meso session import FILE --dry-run", "what a transcript of another agent would become"),
+        ("meso session export ID --project .", "so that `claude --resume` finds it here"),
         ("meso session replay ID --at ENTRY", "what it was when ENTRY was the newest"),
     ),
 )
@@ -65,7 +68,7 @@ class Show:
     session: str
 
 
-Request = Create | Append | ListAll | Show | Ask
+Request = Create | Append | ListAll | Show | Ask | transcripts.Import | transcripts.Export
 
 
 def _create(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +92,7 @@ ACTIONS = (
     Action("list", "list the sessions", nothing),
     Action("show", "show a session's entries", _show),
     *(Action(row.name, row.summary, row.arguments) for row in ROWS),
+    *transcripts.ACTIONS,
 )
 
 
@@ -108,6 +112,8 @@ def parse(arguments: argparse.Namespace) -> Request:
             return Show(arguments.session)
         case "list":
             return ListAll()
+        case "import" | "export":
+            return transcripts.parse(arguments)
         case name:
             return next(row for row in ROWS if row.name == name).ask(arguments)
 
@@ -139,6 +145,14 @@ def run(request: Request, output: Output) -> int:
             case Show(session):
                 entries = [e.model_dump(mode="json") for e in manager.entries(session)]
                 output.result({"entries": entries}, lines(entries))
+            case transcripts.Import():
+                from meso_cli.verbs.session import carrying  # noqa: PLC0415
+
+                return carrying.bring(connection, request, output)
+            case transcripts.Export():
+                from meso_cli.verbs.session import carrying  # noqa: PLC0415
+
+                carrying.export(connection, request, output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:
