@@ -59,10 +59,10 @@ def pi_entry(number: int, other: str) -> Any:
         st.fixed_dictionaries({"type": st.just("text"), "text": text}), min_size=1, max_size=1
     )
 
-    def kind(name: str, **given: Any) -> Any:
+    def kind(of: str, **given: Any) -> Any:
         fields = {key: value if isinstance(value, st.SearchStrategy) else st.just(value)
                   for key, value in given.items()}  # fmt: skip
-        return st.fixed_dictionaries({"type": st.just(name), **fields})
+        return st.fixed_dictionaries({"type": st.just(of), **fields})
 
     return st.one_of(
         message(role="user", content=text),
