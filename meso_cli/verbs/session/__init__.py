@@ -9,6 +9,7 @@ from typing import assert_never
 from meso_cli.actions import Action, add, nothing, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
+from meso_cli.verbs.session import handing, sync
 from meso_cli.verbs.session.ask import Ask, call
 from meso_cli.verbs.session.ask import show as shown
 from meso_cli.verbs.session.rows import ROWS
@@ -31,6 +32,10 @@ an entry: it begins in the same time in a session of any length, and nothing is 
         ("meso session merge ID try --dry-run", "what would come to the current branch"),
         ("meso session merge ID try --strategy extract", "only what came of it, in one entry"),
         ("meso session context ID --budget 20000", "what a model would be sent"),
+        ("meso session handoff ID --note 'Next: the tests' --file FILE", "for another appliance"),
+        ("meso session pickup FILE", "go on there"),
+        ("meso session push operator@garden.local --dry-run", "what another appliance lacks"),
+        ("meso session pull /media/stick", "what a directory has for this one"),
         ("meso session replay ID --at ENTRY", "what it was when ENTRY was the newest"),
     ),
 )
@@ -65,7 +70,9 @@ class Show:
     session: str
 
 
-Request = Create | Append | ListAll | Show | Ask
+Syncing = sync.Send | sync.Receive | sync.Sync
+Request = Create | Append | ListAll | Show | Ask | handing.HandOff | handing.PickUp | Syncing
+ALL_ROWS = (*ROWS, *handing.ROWS, *sync.ROWS)
 
 
 def _create(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +95,14 @@ ACTIONS = (
     Action("append", "append a message", _append),
     Action("list", "list the sessions", nothing),
     Action("show", "show a session's entries", _show),
-    *(Action(row.name, row.summary, row.arguments) for row in ROWS),
+    *(Action(row.name, row.summary, row.arguments) for row in ALL_ROWS),
+    *handing.ACTIONS,
+    *sync.ACTIONS,
+)
+OTHERS = (
+    *((row.name, row.ask) for row in ALL_ROWS),
+    *((action.name, handing.parse) for action in handing.ACTIONS),
+    *((action.name, sync.parse) for action in sync.ACTIONS),
 )
 
 
@@ -109,7 +123,7 @@ def parse(arguments: argparse.Namespace) -> Request:
         case "list":
             return ListAll()
         case name:
-            return next(row for row in ROWS if row.name == name).ask(arguments)
+            return next(ask for known, ask in OTHERS if known == name)(arguments)
 
 
 def run(request: Request, output: Output) -> int:
@@ -139,6 +153,10 @@ def run(request: Request, output: Output) -> int:
             case Show(session):
                 entries = [e.model_dump(mode="json") for e in manager.entries(session)]
                 output.result({"entries": entries}, lines(entries))
+            case handing.HandOff() | handing.PickUp():
+                handing.run(request, connection, output)
+            case sync.Send() | sync.Receive() | sync.Sync():
+                return sync.run(request, connection, output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:
