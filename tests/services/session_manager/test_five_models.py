@@ -47,7 +47,8 @@ def test_one_session_is_reached_by_all_five(manager: Any) -> None:
         # 3. Sessions inside sessions: a child knows its parent, and both can be asked.
         child = verb(f"fork {ident} --at {one.id} --name errand")
         grandchild = verb(f"fork {child['id']} --name errand-2")
-        assert [c["id"] for c in verb(f"family {ident}")["children"]] == [child["id"]]
+        below = verb(f"family {ident}")["children"]
+        assert {c["id"] for c in below} == {child["id"], grandchild["id"]}
         above = verb(f"family {grandchild['id']}")["ancestors"]
         assert {a["id"] for a in above} == {ident, child["id"]}
         api.append(child["id"], message("assistant", "aardvark found"))
