@@ -16,7 +16,8 @@ def moved(reply: Document) -> str:
     """A change of branches."""
     if not reply["changed"]:
         return "nothing to do"
-    return f"branch {reply['branch']} at {reply['tip']}; working on {reply['head']}"
+    files = "" if reply["workspace"] == "none" else f"\nfiles: {reply['workspace']}"
+    return f"branch {reply['branch']} at {reply['tip']}; working on {reply['head']}{files}"
 
 
 def branches(reply: Document) -> str:
