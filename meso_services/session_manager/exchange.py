@@ -94,9 +94,7 @@ def _look(file: BinaryIO, asked: str, report: Report) -> _Found:
         case "pi":
             pi = pi_import.look(file, report)
             head = {k: v for k, v in pi.header.items() if k != "meso"}
-            raw = pi.raw_header.text.rstrip(b"\r\n")
-            known = {"header": raw.decode()} if pi.version == entries.VERSION else {}
-            head["meso"] = {"imported": {**known, "openEnd": pi.open_end, "lines": len(pi.rows)}}
+            head["meso"] = {"imported": pi_import.facts(pi)}
             return _Found("pi", str(pi.header.get("id", "")), head, pi_import.entries(pi))
         case "claude-code":
             claude = claude_import.look(file, report)

@@ -20,7 +20,7 @@ from meso_cli.verbs.session.transcripts import Export, Import
 from meso_host.testing.model import calls, says, serve, turns
 from meso_services.contract.branches import MakeBranch, Moved, Switch
 from meso_services.contract.client import Connection, SessionManager, message
-from meso_services.contract.session import CreateSession, NewEntry
+from meso_services.contract.session import NewEntry
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -207,7 +207,7 @@ def test_claude_code_goes_on_with_ours_and_we_with_its(
 
 
 def test_a_session_of_pi_goes_on_in_claude_code_and_back(
-    pi: Any, claude: Any, meso: Any, project: Path, tmp_path: Path, connection: Connection
+    pi: Any, claude: Any, meso: Any, project: Path, tmp_path: Path
 ) -> None:
     sessions = tmp_path / "pi-sessions"
     with serve(turns(*TWO)) as model:
@@ -238,9 +238,7 @@ def test_a_session_of_pi_goes_on_in_claude_code_and_back(
         is_paired(model)
 
 
-def test_sub_agents_and_files_beside_come_along(
-    meso: Any, project: Path, tmp_path: Path
-) -> None:
+def test_sub_agents_and_files_beside_come_along(meso: Any, project: Path, tmp_path: Path) -> None:
     """Further files of a session: into the store and out to where the client keeps them."""
     ident = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
     folder = tmp_path / "config/projects" / re.sub("[^A-Za-z0-9]", "-", str(project))
