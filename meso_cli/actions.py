@@ -57,11 +57,11 @@ def on_this_appliance(verb: str, otherwise: str = "") -> None:
 
 
 @contextmanager
-def service(name: str) -> Iterator[Connection]:
-    """A connection to the service of that name on this machine."""
+def service(name: str, *, timeout: float = 60.0) -> Iterator[Connection]:
+    """A connection to the service of that name on this machine; an answer has `timeout` seconds."""
     from meso_services.contract.client import Connection  # noqa: PLC0415 (needs packages)
 
-    with Connection(name) as connection:
+    with Connection(name, timeout=timeout) as connection:
         yield connection
 
 

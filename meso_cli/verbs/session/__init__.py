@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, add, nothing, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
-from meso_cli.verbs.session import transcripts
+from meso_cli.verbs.session import history, transcripts
 from meso_cli.verbs.session.ask import Ask, call
 from meso_cli.verbs.session.ask import show as shown
+from meso_cli.verbs.session.history import History
 from meso_cli.verbs.session.rows import ROWS
 from meso_cli.verbs.session.views import entries as lines
 
@@ -68,7 +70,7 @@ class Show:
     session: str
 
 
-Request = Create | Append | ListAll | Show | Ask | transcripts.Import | transcripts.Export
+Request = Create | Append | ListAll | Show | Ask | transcripts.Import | transcripts.Export | History
 
 
 def _create(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +135,7 @@ def run(request: Request, output: Output) -> int:
                 new = message(role, text_or_input(text))
                 if branch is not None:
                     new = new.model_copy(update={"branch": branch})
-                entry = manager.append(session, new)
+                entry = manager.append(naming.session(connection, session), new)
                 output.result(entry.model_dump(mode="json"), entry.id)
             case ListAll():
                 found = [s.model_dump(mode="json") for s in manager.sessions()]
@@ -143,7 +145,8 @@ def run(request: Request, output: Output) -> int:
                 text = table(rows, ("ID", "ENTRIES", "UPDATED", "NAME")) if rows else "no session"
                 output.result({"sessions": found}, text)
             case Show(session):
-                entries = [e.model_dump(mode="json") for e in manager.entries(session)]
+                ident = naming.session(connection, session)
+                entries = [e.model_dump(mode="json") for e in manager.entries(ident)]
                 output.result({"entries": entries}, lines(entries))
             case transcripts.Import():
                 from meso_cli.verbs.session import carrying  # noqa: PLC0415
@@ -152,7 +155,11 @@ def run(request: Request, output: Output) -> int:
             case transcripts.Export():
                 from meso_cli.verbs.session import carrying  # noqa: PLC0415
 
-                carrying.export(connection, request, output)
+                ident = naming.session(connection, request.session)
+                carrying.export(connection, replace(request, session=ident), output)
+            case History(session):
+                ident = naming.session(connection, session)
+                history.write(connection, replace(request, session=ident), output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:
