@@ -153,6 +153,8 @@ def restored(record: Record) -> Record | None:
 def _header(raw: Raw, record: Record | None) -> Record:
     if record is None or record.get("type") != "session":
         raise unknown("its first line is no header of Pi's")
+    if too_deep(record):
+        raise unknown("its first line is nested deeper than any header of Pi's")
     version = record.get("version", 1)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
         raise MesoError(
