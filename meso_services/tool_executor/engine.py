@@ -88,8 +88,10 @@ class Engine:
         if judged.decision.verdict == "ask":
             await self._ask(call, judged)
         job = await self._covered(job, judged, place)
-        if job.changes:
-            await self.audit.flushed()
+        if job.is_file:
+            call.change("running")
+            return await self.toolbox.file(job, place, self.audit.flushed)
+        await self.audit.flushed()
         call.change("running")
         return await self.toolbox.run(job, place, call.request.seconds, call.output)
 
