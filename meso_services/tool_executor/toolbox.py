@@ -138,8 +138,7 @@ class Toolbox:
 
     async def file(self, job: Job, place: Path, agreed: Agreed) -> dict[str, Any]:
         """Run a file tool; what it gives. A change is seen only after `agreed` has returned."""
-        assert job.params is not None
-        given = {"expected": job.resolved, **job.params.model_dump()}
+        given = {"expected": job.resolved, **(job.params.model_dump() if job.params else {})}
         request = {"tool": job.question.tool, **given}
         return await self.helpers.ask(place, request, agreed if job.changes else None)
 

@@ -161,7 +161,9 @@ def _check_tail(directory: Path, head: Head) -> None:
         time.sleep(seconds)
         if not found or _ends_whole(found[-1]):
             return
-    raise BrokenError(head.seq + 1, found[-1].name, "behind the last record stands what is no record")
+    raise BrokenError(
+        head.seq + 1, found[-1].name, "behind the last record stands what is no record"
+    )
 
 
 def _ends_whole(path: Path) -> bool:
