@@ -137,7 +137,9 @@ def _found(text: Text, old: str, new: str, *, all_of_them: bool) -> tuple[int, i
         raise Refused("no_change", "the old and the new text are the same")
     first = text.body.find(old)
     if first < 0:
-        raise Refused("no_match", "the old text is not in the file; read it again")
+        mixed = " (its lines end in several ways: give each ending as it is)"
+        more = mixed if text.line_ending == "mixed" and "\n" in old else ""
+        raise Refused("no_match", f"the old text is not in the file; read it again{more}")
     if all_of_them:
         return first, text.body.count(old)
     # Also one that overlaps: it could have been meant as well.

@@ -196,7 +196,8 @@ def refusal(error: OSError, path: str) -> Refused:
     """Why the kernel said no, in our words."""
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return Refused("not_found", f"no file {path!r} in the workspace")
+            why = ": a name before the last is no directory" if error.errno == errno.ENOTDIR else ""
+            return Refused("not_found", f"no file {path!r} in the workspace{why}")
         case errno.ENAMETOOLONG:
             return Refused("not_found", "a name in the path is longer than the file system allows")
         case errno.ELOOP:

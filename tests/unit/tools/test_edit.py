@@ -147,3 +147,18 @@ def test_nothing_is_seen_before_the_word_to_go_and_a_no_leaves_no_trace(tmp_path
         assert refused(work, str(tmp_path), request, no) == "not_recorded"
         assert [p.name for p in tmp_path.iterdir()] == ["f"]
         assert (tmp_path / "f").read_text() == "old"
+
+
+def test_a_file_of_mixed_line_endings_is_edited_as_it_stands_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"a\r\nb\nc\r\n")
+    with pytest.raises(Refused, match="lines end in several ways"):
+        change(tmp_path, "a\nb", "x")
+    change(tmp_path, "a\r\nb\n", "x\n")
+    assert (tmp_path / "f").read_bytes() == b"x\nc\r\n"
+
+
+def test_a_file_in_the_middle_of_a_path_is_named_as_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(Refused, match="no directory"):
+        write(str(tmp_path), {"path": "f/g", "content": "y"})
+    assert (tmp_path / "f").read_text() == "x"
