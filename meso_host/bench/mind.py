@@ -18,7 +18,7 @@ from meso_host.setup import model as files
 from meso_services.contract.mind import MindConfig
 from meso_services.embedding import forward
 from meso_services.embedding.model import Embedder
-from meso_services.mind import runs, session, state, vectors
+from meso_services.mind import commit, runs, session, state, vectors
 from meso_services.mind.clustering import Change, Clusters, Floats, normalised, step
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Reply
@@ -133,7 +133,7 @@ def _grown(place: Path) -> Mind:
     changes = [Change(n, c, "hdbscan", 0.1) for n, c in enumerate(numbers)]
     made = {"iteration": 0, "time": "", "mind": "mind_0", "from": {}}
     thoughts = [{**made, "text": f"thought {n}"} for n in range(THOUGHTS)]
-    state.commit(mind, Made(thoughts, unit, [], changes), {})
+    commit.commit(mind, Made(thoughts, unit, [], changes), {})
     return mind
 
 

@@ -19,6 +19,7 @@ from meso_services.session_manager.neighbours.identity import Identities
 from meso_services.session_manager.neighbours.memory import Memories
 from meso_services.session_manager.neighbours.workspaces import Workspaces
 from meso_services.session_manager.routes.branches import add_branches
+from meso_services.session_manager.routes.exchange import add_exchange
 from meso_services.session_manager.routes.model import add_model
 from meso_services.session_manager.routes.sessions import add_sessions
 from meso_services.session_manager.settings import Settings
@@ -53,6 +54,7 @@ def build(context: Context[Settings]) -> FastAPI:
     add_checkpoints(app, around, transfers, settings.keep_checkpoints)
     add_sync(app, store, deletions, transfers)
     add_handing(app, around, settings.keep_checkpoints)
+    add_exchange(app, store, transfers)
     return app
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, add, nothing, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
-from meso_cli.verbs.session import handing, sync
+from meso_cli.verbs.session import handing, history, sync, transcripts
 from meso_cli.verbs.session.ask import Ask, call
 from meso_cli.verbs.session.ask import show as shown
+from meso_cli.verbs.session.history import History
 from meso_cli.verbs.session.rows import ROWS
 from meso_cli.verbs.session.views import entries as lines
 
@@ -36,6 +38,8 @@ an entry: it begins in the same time in a session of any length, and nothing is 
         ("meso session pickup FILE", "go on there"),
         ("meso session push operator@garden.local --dry-run", "what another appliance lacks"),
         ("meso session pull /media/stick", "what a directory has for this one"),
+        ("meso session import FILE --dry-run", "what a transcript of another agent would become"),
+        ("meso session export ID --project .", "so that `claude --resume` finds it here"),
         ("meso session replay ID --at ENTRY", "what it was when ENTRY was the newest"),
     ),
 )
@@ -70,8 +74,21 @@ class Show:
     session: str
 
 
-Syncing = sync.Send | sync.Receive | sync.Sync
-Request = Create | Append | ListAll | Show | Ask | handing.HandOff | handing.PickUp | Syncing
+Request = (
+    Create
+    | Append
+    | ListAll
+    | Show
+    | Ask
+    | transcripts.Import
+    | transcripts.Export
+    | History
+    | handing.HandOff
+    | handing.PickUp
+    | sync.Send
+    | sync.Receive
+    | sync.Sync
+)
 ALL_ROWS = (*ROWS, *handing.ROWS, *sync.ROWS)
 
 
@@ -98,11 +115,13 @@ ACTIONS = (
     *(Action(row.name, row.summary, row.arguments) for row in ALL_ROWS),
     *handing.ACTIONS,
     *sync.ACTIONS,
+    *transcripts.ACTIONS,
 )
 OTHERS = (
     *((row.name, row.ask) for row in ALL_ROWS),
     *((action.name, handing.parse) for action in handing.ACTIONS),
     *((action.name, sync.parse) for action in sync.ACTIONS),
+    *((action.name, transcripts.parse) for action in transcripts.ACTIONS),
 )
 
 
@@ -141,7 +160,7 @@ def run(request: Request, output: Output) -> int:
                 new = message(role, text_or_input(text))
                 if branch is not None:
                     new = new.model_copy(update={"branch": branch})
-                entry = manager.append(session, new)
+                entry = manager.append(naming.session(connection, session), new)
                 output.result(entry.model_dump(mode="json"), entry.id)
             case ListAll():
                 found = [s.model_dump(mode="json") for s in manager.sessions()]
@@ -151,12 +170,25 @@ def run(request: Request, output: Output) -> int:
                 text = table(rows, ("ID", "ENTRIES", "UPDATED", "NAME")) if rows else "no session"
                 output.result({"sessions": found}, text)
             case Show(session):
-                entries = [e.model_dump(mode="json") for e in manager.entries(session)]
+                ident = naming.session(connection, session)
+                entries = [e.model_dump(mode="json") for e in manager.entries(ident)]
                 output.result({"entries": entries}, lines(entries))
             case handing.HandOff() | handing.PickUp():
                 handing.run(request, connection, output)
             case sync.Send() | sync.Receive() | sync.Sync():
                 return sync.run(request, connection, output)
+            case transcripts.Import():
+                from meso_cli.verbs.session import carrying  # noqa: PLC0415
+
+                return carrying.bring(connection, request, output)
+            case transcripts.Export():
+                from meso_cli.verbs.session import carrying  # noqa: PLC0415
+
+                ident = naming.session(connection, request.session)
+                carrying.export(connection, replace(request, session=ident), output)
+            case History(session):
+                ident = naming.session(connection, session)
+                history.write(connection, replace(request, session=ident), output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:

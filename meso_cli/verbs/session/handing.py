@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, text_or_input
 from meso_cli.output import CliError, Output
 from meso_cli.verbs.session.ask import Ask, Row, call
@@ -123,7 +124,11 @@ def _saved(connection: Connection, checkpoint: str, path: str, *, force: bool) -
 
 def _pick_up(connection: Connection, source: str, fields: dict[str, Any], output: Output) -> None:
     ident = source
-    if source == "-" or not _CHECKPOINT.fullmatch(source):
+    if source != "-" and not Path(source).is_file():
+        ident = naming.checkpoint(connection, source)
+        if not _CHECKPOINT.fullmatch(ident):
+            raise CliError("cli.file_unreadable", f"{source}: neither a file nor a checkpoint.")
+    else:
         found = _brought(connection, source, dry_run=fields["dry_run"])
         ident = found["checkpoint_id"]
         if fields["dry_run"] and not _known(connection, ident):

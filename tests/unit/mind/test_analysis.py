@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meso_services.mind import state
+from meso_services.mind import changing
 from meso_services.mind.analysis import ask, compare, lives, measures, messages, record, times
 from meso_services.mind.analysis.record import Record
 from meso_services.mind.clustering import normalised
@@ -24,7 +24,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Record:
     mind = begun(tmp_path_factory.mktemp("analysis") / "m")
     for number in range(40):
         if number == 20:
-            state.say(mind, "user", "mind_0", "Now something else.")
+            changing.say(mind, "user", "mind_0", "Now something else.")
         some = [towards(0 if number < 20 else 5, rng) for _ in range(3)]
         if number % 10 == 9:
             some.append(normalised(rng.normal(size=(1, WIDTH)).astype(np.float32))[0])
