@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TYPE_CHECKING
 
 from meso_cli import naming
 from meso_cli.actions import Action, add, nothing, service, text_or_input
@@ -16,6 +16,9 @@ from meso_cli.verbs.session.ask import show as shown
 from meso_cli.verbs.session.history import History
 from meso_cli.verbs.session.rows import ROWS
 from meso_cli.verbs.session.views import entries as lines
+
+if TYPE_CHECKING:
+    from meso_services.contract.client import Connection
 
 PAGE = Page(
     text="""
@@ -74,13 +77,8 @@ class Show:
     session: str
 
 
-Request = (
-    Create
-    | Append
-    | ListAll
-    | Show
-    | Ask
-    | transcripts.Import
+Elsewhere = (
+    transcripts.Import
     | transcripts.Export
     | History
     | handing.HandOff
@@ -89,6 +87,7 @@ Request = (
     | sync.Receive
     | sync.Sync
 )
+Request = Create | Append | ListAll | Show | Ask | Elsewhere
 ALL_ROWS = (*ROWS, *handing.ROWS, *sync.ROWS)
 
 
@@ -177,20 +176,27 @@ def run(request: Request, output: Output) -> int:
                 handing.run(request, connection, output)
             case sync.Send() | sync.Receive() | sync.Sync():
                 return sync.run(request, connection, output)
-            case transcripts.Import():
-                from meso_cli.verbs.session import carrying  # noqa: PLC0415
-
-                return carrying.bring(connection, request, output)
-            case transcripts.Export():
-                from meso_cli.verbs.session import carrying  # noqa: PLC0415
-
-                ident = naming.session(connection, request.session)
-                carrying.export(connection, replace(request, session=ident), output)
-            case History(session):
-                ident = naming.session(connection, session)
-                history.write(connection, replace(request, session=ident), output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:
-                assert_never(request)
+                return _elsewhere(request, connection, output)
+    return 0
+
+
+def _elsewhere(request: Elsewhere, connection: Connection, output: Output) -> int:
+    """What goes to other programs, files and instances, or comes from them."""
+    from meso_cli.verbs.session import carrying  # noqa: PLC0415 (needs packages)
+
+    if isinstance(request, handing.HandOff | handing.PickUp):
+        handing.run(request, connection, output)
+        return 0
+    if isinstance(request, sync.Send | sync.Receive | sync.Sync):
+        return sync.run(request, connection, output)
+    if isinstance(request, transcripts.Import):
+        return carrying.bring(connection, request, output)
+    known = naming.session(connection, request.session)
+    if isinstance(request, History):
+        history.write(connection, replace(request, session=known), output)
+    else:
+        carrying.export(connection, replace(request, session=known), output)
     return 0
