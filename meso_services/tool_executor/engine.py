@@ -91,8 +91,10 @@ class Engine:
             await self._ask(call, judged)
         with self.occupied.shared(call.request.session, call.request.branch):
             job = await self._covered(job, judged, place)
-            if job.changes:
-                await self.audit.flushed()
+            if job.is_file:
+                call.change("running")
+                return await self.toolbox.file(job, place, self.audit.flushed)
+            await self.audit.flushed()
             call.change("running")
             return await self.toolbox.run(job, place, call.request.seconds, call.output)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from meso_cli import naming
 from meso_cli.actions import Action, add, nothing, service, text_or_input
@@ -37,12 +37,13 @@ an entry: it begins in the same time in a session of any length, and nothing is 
         ("meso session merge ID try --dry-run", "what would come to the current branch"),
         ("meso session merge ID try --strategy extract", "only what came of it, in one entry"),
         ("meso session context ID --budget 20000", "what a model would be sent"),
+        ("meso session import FILE --dry-run", "what a transcript of another agent would become"),
+        ("meso session export ID --project .", "so that `claude --resume` finds it here"),
+        ("meso session export ID --git DIR", "for git log, diff, blame and bisect"),
         ("meso session handoff ID --note 'Next: the tests' --file FILE", "for another appliance"),
         ("meso session pickup FILE", "go on there"),
         ("meso session push operator@garden.local --dry-run", "what another appliance lacks"),
         ("meso session pull /media/stick", "what a directory has for this one"),
-        ("meso session import FILE --dry-run", "what a transcript of another agent would become"),
-        ("meso session export ID --project .", "so that `claude --resume` finds it here"),
         ("meso session replay ID --at ENTRY", "what it was when ENTRY was the newest"),
     ),
 )
@@ -77,17 +78,10 @@ class Show:
     session: str
 
 
-Elsewhere = (
-    transcripts.Import
-    | transcripts.Export
-    | History
-    | handing.HandOff
-    | handing.PickUp
-    | sync.Send
-    | sync.Receive
-    | sync.Sync
-)
-Request = Create | Append | ListAll | Show | Ask | Elsewhere
+Syncing = sync.Send | sync.Receive | sync.Sync
+Carrying = transcripts.Import | transcripts.Export | History
+Handing = handing.HandOff | handing.PickUp
+Request = Create | Append | ListAll | Show | Ask | Handing | Syncing | Carrying
 ALL_ROWS = (*ROWS, *handing.ROWS, *sync.ROWS)
 
 
@@ -176,27 +170,24 @@ def run(request: Request, output: Output) -> int:
                 handing.run(request, connection, output)
             case sync.Send() | sync.Receive() | sync.Sync():
                 return sync.run(request, connection, output)
+            case transcripts.Import() | transcripts.Export() | History():
+                return _carry(request, connection, output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:
-                return _elsewhere(request, connection, output)
+                assert_never(request)
     return 0
 
 
-def _elsewhere(request: Elsewhere, connection: Connection, output: Output) -> int:
-    """What goes to other programs, files and instances, or comes from them."""
-    from meso_cli.verbs.session import carrying  # noqa: PLC0415 (needs packages)
+def _carry(request: Carrying, connection: Connection, output: Output) -> int:
+    """Bring transcripts in, or write a session for somebody else."""
+    from meso_cli.verbs.session import carrying  # noqa: PLC0415
 
-    if isinstance(request, handing.HandOff | handing.PickUp):
-        handing.run(request, connection, output)
-        return 0
-    if isinstance(request, sync.Send | sync.Receive | sync.Sync):
-        return sync.run(request, connection, output)
     if isinstance(request, transcripts.Import):
         return carrying.bring(connection, request, output)
-    known = naming.session(connection, request.session)
+    ident = naming.session(connection, request.session)
     if isinstance(request, History):
-        history.write(connection, replace(request, session=known), output)
+        history.write(connection, replace(request, session=ident), output)
     else:
-        carrying.export(connection, replace(request, session=known), output)
+        carrying.export(connection, replace(request, session=ident), output)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -105,7 +105,7 @@ def run(request: Send | Receive | Sync, connection: Connection, output: Output) 
     here = peers.Here(connection)
     match request:
         case Send(session, path, force):
-            done = here.send(session, path, force=force)
+            done = here.send(naming.session(connection, session), path, force=force)
             if path != "-":
                 output.result(done, f"{path}: {done['size']} bytes, sha256 {done['sha256']}")
             return 0
@@ -114,6 +114,10 @@ def run(request: Send | Receive | Sync, connection: Connection, output: Output) 
             output.result(found, received(found))
             return 0
         case Sync():
+            if request.what != "pull":
+                # Names are those of this side; at the other one an id is an id.
+                named = (naming.session(connection, word) for word in request.sessions)
+                request = replace(request, sessions=tuple(named))
             return synced(request, here, peers.peer(request.peer, here), output)
         case _:
             assert_never(request)

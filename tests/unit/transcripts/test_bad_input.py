@@ -1,4 +1,4 @@
-"""Truncated, foreign and hostile files: a clear error or a repair that is reported, never a half."""
+"""Truncated, foreign and hostile files: a clear error or a repair that is told, never a half."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import resource
 import sqlite3
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import pytest
 
 from meso_cli.output import CliError
 from meso_cli.verbs.session.sources import found_in
+from meso_services.contract.exchange import ExportSession, ImportSession
+from meso_services.contract.session import NewEntry
 from meso_services.runtime.errors import MesoError
+from meso_services.session_manager import exchange
 from meso_services.session_manager.model.context import context
 from meso_services.session_manager.tree.branches import show
 from meso_services.transcripts.lines import MOST_LINE
@@ -48,6 +52,8 @@ def claude(ident: str, parent: str | None, **more: Any) -> bytes:
         (HEAD.replace(b"3", b"4", 1), "import.unsupported_version"),
         (HEAD.replace(b":3,", b":true,", 1), "import.unsupported_version"),
         (HEAD, "import.unknown_format"),
+        (HEAD[:-2] + b',"x":' + b"[" * 300 + b"]" * 300 + b"}\n" + pi("a", None),
+         "import.unknown_format"),
         (line({"type": "summary", "sessionId": SESSION, "summary": "x"}), "import.unknown_format"),
         (HEAD[:-1] + b" " * (40 << 10) + b"\n" + pi("a", None), "import.header_too_long"),
         (line({"conversation": "none"}), "import.unknown_format"),
@@ -181,6 +187,22 @@ def test_many_forks_take_linear_time(desk: Any) -> None:
     assert time.monotonic() - began < 60
 
 
+def test_what_pi_wrote_stays_as_it_was_however_odd(desk: Any) -> None:
+    odd = pi("a", None) + pi("b", "a", message={"role": "assistant", "content": "bare"})
+    made = desk.bring(HEAD + odd)
+    assert desk.fetch(made, format="pi")[0] == HEAD + odd
+    # The same words from an agent of ours are said as Pi needs them.
+    session = desk.session(made)
+    said = {"message": {"role": "assistant", "content": "ours"}}
+    session.append(NewEntry(type="message", data=said), None)
+    grown, told = desk.fetch(made, format="pi")
+    assert grown.startswith(HEAD + odd)
+    last = json.loads(grown.splitlines()[-1])["message"]
+    assert last["content"] == [{"type": "text", "text": "ours"}]
+    assert last["usage"]["totalTokens"] == 0
+    assert told.notes == ("1 entries are said in Pi's words; each carries what it was",)
+
+
 def test_pis_older_versions_are_brought_forward_as_pi_does(desk: Any) -> None:
     old = {"type": "session", "id": SESSION, "timestamp": STAMP, "cwd": "/work", "odd": 1}
     hook = {"type": "message", "timestamp": STAMP,
@@ -200,6 +222,27 @@ def test_pis_older_versions_are_brought_forward_as_pi_does(desk: Any) -> None:
     second = [line(old | {"version": 2}), pi("a", None), pi("b", "a")]
     again = desk.bring(b"".join(second), as_new=True)
     assert [e.id for e in desk.session(again).page(None, 10).entries] == ["a", "b"]
+
+
+def test_memory_is_bounded_by_the_records_and_not_by_what_they_say(desk: Any) -> None:
+    for make, head in ((pi, HEAD), (claude, b"")):
+        said = {"role": "user", "content": "x" * 100_000}
+        body = b"".join(make(f"n{i}", f"n{i - 1}" if i else None, message=said)
+                        for i in range(120))  # fmt: skip
+        path = desk.place / "long.jsonl"
+        path.write_bytes(head + body)
+        size = len(body)
+        del body
+        made = exchange.bring(desk.store, path, ImportSession(as_new=True))
+        # The search reads what is new in the background, by steps of its own.
+        desk.store.search.find("nothing", None, 1, 60.0)
+        tracemalloc.start()
+        exchange.bring(desk.store, path, ImportSession(as_new=True, dry_run=True))
+        for name in ("pi", "claude-code"):
+            exchange.export(desk.store, desk.transfers, made.session.id, ExportSession(format=name))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < size / 2, f"{peak} of {size}"
 
 
 def test_a_disk_that_fills_leaves_nothing(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:

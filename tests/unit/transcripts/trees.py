@@ -141,10 +141,19 @@ class Claude:
     def compact(self) -> None:
         """A boundary and what it stands for."""
         before = self.chained[-1] if self.chained else None
+        facts: dict[str, Any] = {"trigger": "auto", "preTokens": 9}
+        keeps = before is not None and self.draw(st.booleans())
+        if keeps:
+            anchor = str(uuid.UUID(int=len(self.rows) + 2))
+            facts["preservedSegment"] = {
+                "headUuid": before, "anchorUuid": anchor, "tailUuid": before,
+            }  # fmt: skip
         self.add({"type": "system", "subtype": "compact_boundary", "content": "Compacted",
-                  "compactMetadata": {"trigger": "auto", "preTokens": 9},
-                  "logicalParentUuid": before}, parent=None)  # fmt: skip
-        self.user(self.draw(text), isCompactSummary=True)
+                  "compactMetadata": facts, "logicalParentUuid": before}, parent=None)  # fmt: skip
+        self.user(f"SUMMARY{self.draw(text)}", isCompactSummary=True)
+        if keeps and before is not None:
+            # The client goes on from what was kept, not from the summary.
+            self.chained.append(before)
 
     def alone(self) -> None:
         """A record that is linked to none."""
