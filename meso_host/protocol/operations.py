@@ -92,7 +92,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
         ),
         Operation("send(session)", _S, f"POST {_IN}/send", command="session push"),
         Operation(
-            "receive(file)", _S, "POST /v1/transfers/{transfer}/session", command="session pull"
+            "receive(file)", _S, "POST /v1/transfers/{transfer}/receive", command="session pull"
         ),
         Operation("heads()", _S, "GET /v1/heads", command="session heads"),
         Operation("fork(session, place)", _S, f"POST {_IN}/fork", "fork_session", "session fork"),
