@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meso_services.memory_manager.files import Entry, Stamp, fingerprint
+from meso_services.memory_manager.comparing import keys, said
+from meso_services.memory_manager.files import Entry, Stamp, blob_of, fingerprint
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_WORDS = 32
 _WORD = re.compile(r"[\w\u0300-\u036f]+")
 _TABLES = """
@@ -25,13 +26,28 @@ CREATE TABLE memories (
     number INTEGER PRIMARY KEY,
     path TEXT NOT NULL UNIQUE,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    id TEXT UNIQUE,
+    sha256 TEXT NOT NULL, blob TEXT NOT NULL,
+    id TEXT UNIQUE, archived INTEGER NOT NULL, born REAL,
     created TEXT, source TEXT, tags TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     problem TEXT NOT NULL
 );
 CREATE INDEX memories_fingerprint ON memories (fingerprint);
+CREATE TABLE keys (key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number))
+    WITHOUT ROWID;
+CREATE INDEX keys_number ON keys (number);
+CREATE TABLE events (
+    id TEXT PRIMARY KEY, time REAL NOT NULL, memory TEXT NOT NULL, kind TEXT NOT NULL,
+    by TEXT NOT NULL, path TEXT NOT NULL, other TEXT NOT NULL, about TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX events_memory ON events (memory);
+CREATE INDEX events_other ON events (other) WHERE other != '';
+CREATE TABLE dirty (id TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE journals (name TEXT PRIMARY KEY, read INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE states (
+    memory TEXT PRIMARY KEY, strength REAL NOT NULL, time REAL NOT NULL, against TEXT NOT NULL,
+    uses INTEGER NOT NULL, last REAL NOT NULL
+) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
     content, tags, source, tokenize = 'porter unicode61 remove_diacritics 2'
 );
@@ -40,11 +56,12 @@ CREATE VIRTUAL TABLE words USING fts5 (
 
 @dataclass(frozen=True)
 class Known:
-    """What the index remembers of a file."""
+    """What the index remembers of a file; `id` is None for one that cannot be read."""
 
     number: int
     stamp: Stamp
     sha256: str
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,8 @@ class Index:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._run("PRAGMA journal_mode = TRUNCATE")
         self._run("PRAGMA synchronous = NORMAL")
+        # A purge must leave nothing in pages that are free.
+        self._run("PRAGMA secure_delete = ON")
         self._prepare()
 
     def close(self) -> None:
@@ -99,8 +118,12 @@ class Index:
 
     def known(self) -> dict[str, Known]:
         """All files by path."""
-        rows = self._run("SELECT path, number, size, mtime_ns, inode, sha256 FROM memories")
-        return {row[0]: Known(row[1], Stamp(row[2], row[3], row[4]), row[5]) for row in rows}
+        rows = self._run("SELECT path, number, size, mtime_ns, inode, sha256, id FROM memories")
+        return {r[0]: Known(r[1], Stamp(r[2], r[3], r[4]), r[5], r[6]) for r in rows}
+
+    def blobs(self) -> dict[str, str]:
+        """What git would call each file's bytes, by path."""
+        return dict(self._run("SELECT path, blob FROM memories WHERE blob != ''").fetchall())
 
     def put(self, entry: Entry, stamp: Stamp) -> None:
         """Add a file, or what it says now. Its id must not belong to another file."""
@@ -108,24 +131,29 @@ class Index:
         tags = json.dumps(entry.tags)
         same = fingerprint(entry.content, entry.source, entry.tags)
         number = self._run(
-            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, id, created, source, tags,"
-            " fingerprint, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, blob, id, archived, born,"
+            " created, source, tags, fingerprint, problem)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(entry.path, stamp.size, stamp.mtime_ns, stamp.inode, entry.sha256, entry.id),
+                *(entry.path, stamp.size, stamp.mtime_ns, stamp.inode, entry.sha256),
+                *(blob_of(entry.raw), entry.id, entry.archived, _born(entry, stamp)),
                 *(entry.created, entry.source, tags, same, entry.problem),
             ),
         ).lastrowid
-        self._run(
-            "INSERT INTO words (rowid, content, tags, source) VALUES (?, ?, ?, ?)",
-            (number, entry.content, " ".join(entry.tags), entry.source or ""),
-        )
+        for key in keys(said(entry.content)):
+            self._run("INSERT OR IGNORE INTO keys VALUES (?, ?)", (key, number))
+        if not entry.archived:
+            self._run(
+                "INSERT INTO words (rowid, content, tags, source) VALUES (?, ?, ?, ?)",
+                (number, entry.content, " ".join(entry.tags), entry.source or ""),
+            )
 
     def put_unreadable(self, path: str, stamp: Stamp, problem: str) -> None:
         """Remember a file that cannot be searched, and why."""
         self.remove([path])
         self._run(
-            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, tags, fingerprint, problem)"
-            " VALUES (?, ?, ?, ?, '', '[]', '', ?)",
+            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, blob, archived, tags,"
+            " fingerprint, problem) VALUES (?, ?, ?, ?, '', '', 0, '[]', '', ?)",
             (path, stamp.size, stamp.mtime_ns, stamp.inode, problem),
         )
 
@@ -143,6 +171,10 @@ class Index:
                 "DELETE FROM words WHERE rowid = (SELECT number FROM memories WHERE path = ?)",
                 (path,),
             )
+            self._run(
+                "DELETE FROM keys WHERE number = (SELECT number FROM memories WHERE path = ?)",
+                (path,),
+            )
             self._run("DELETE FROM memories WHERE path = ?", (path,))
 
     def unreadable(self) -> list[str]:
@@ -157,9 +189,48 @@ class Index:
         """The path of a memory with this fingerprint."""
         return self._text("SELECT path FROM memories WHERE fingerprint = ?", same)
 
+    def by_keys(self, wanted: Iterable[str], most: int = 64) -> list[str]:
+        """Paths of memories that share one of the keys (see `comparing`), newest first."""
+        found = list(wanted)
+        marks = ", ".join("?" for _ in found)
+        rows = self._run(
+            "SELECT DISTINCT path, born FROM keys JOIN memories USING (number)"  # noqa: S608
+            f" WHERE key IN ({marks}) ORDER BY born DESC, path LIMIT ?",
+            (*found, most),
+        )
+        return [row[0] for row in rows]
+
+    def born(self, name: str) -> float | None:
+        """When a memory began, in Unix seconds: as its file says, else the file's own time."""
+        row = self._run("SELECT born FROM memories WHERE id = ?", (name,)).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    def ids(self, *, archived: bool = False) -> list[str]:
+        """All memories in use, or all that are forgotten, oldest first."""
+        rows = self._run(
+            "SELECT id FROM memories WHERE id IS NOT NULL AND archived = ? ORDER BY born, id",
+            (archived,),
+        )
+        return [row[0] for row in rows]
+
+    def page(
+        self, after: str, most: int, *, source: str | None, tag: str | None, archived: bool
+    ) -> list[str]:
+        """The next ids after one, of memories that fit."""
+        rows = self._run(
+            "SELECT id FROM memories WHERE id > ? AND archived = ?"
+            " AND (? IS NULL OR source = ?)"
+            " AND (? IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?))"
+            " ORDER BY id LIMIT ?",
+            (after, archived, source, source, tag, tag, most),
+        )
+        return [row[0] for row in rows]
+
     def count(self) -> int:
         """Number of memories that can be found."""
-        return int(self._value("SELECT count(*) FROM memories WHERE id IS NOT NULL"))
+        return int(
+            self._value("SELECT count(*) FROM memories WHERE id IS NOT NULL AND NOT archived")
+        )
 
     def problems(self) -> list[str]:
         """What is wrong with files, in order of their paths."""
@@ -186,6 +257,10 @@ class Index:
         )
         return {row[0] for row in rows}
 
+    def run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """For what keeps tables of its own beside the files."""
+        return self._run(statement, values)
+
     def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
 
@@ -196,6 +271,10 @@ class Index:
     def _text(self, statement: str, value: str) -> str | None:
         row = self._run(statement, (value,)).fetchone()
         return None if row is None else str(row[0])
+
+
+def _born(entry: Entry, stamp: Stamp) -> float:
+    return stamp.mtime_ns / 1e9 if entry.born is None else entry.born
 
 
 def _found(row: Sequence[Any]) -> Found:

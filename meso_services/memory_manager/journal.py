@@ -36,14 +36,20 @@ class Journal:
         self.directory = directory
         self.instance = _instance(directory)
 
-    def add(self, events: list[Event]) -> None:
-        """Append lines; `flush` makes them durable. Raises OSError."""
+    def add(self, events: list[Event]) -> dict[str, tuple[int, int]]:
+        """Append lines; `flush` makes them durable. Raises OSError.
+
+        Returns where they begin and end in each file.
+        """
         by_file: dict[Path, list[Event]] = {}
         for event in events:
             by_file.setdefault(self._file(event), []).append(event)
+        places = {}
         for file, some in by_file.items():
             durable.make_directories(file.parent, below=self.directory)
-            _append(file, b"".join(line(event) for event in some))
+            name = file.relative_to(self.directory).as_posix()
+            places[name] = _append(file, b"".join(line(event) for event in some))
+        return places
 
     def flush(self) -> None:
         """Make all lines of today durable. Raises OSError."""
@@ -97,7 +103,7 @@ def parse(raw: bytes) -> Iterator[Event]:
             continue
 
 
-def _append(file: Path, raw: bytes) -> None:
+def _append(file: Path, raw: bytes) -> tuple[int, int]:
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(file, flags, 0o640)
     try:
@@ -110,6 +116,7 @@ def _append(file: Path, raw: bytes) -> None:
         except OSError:
             os.ftruncate(handle, size)
             raise
+        return size, size + len(raw)
     finally:
         os.close(handle)
 

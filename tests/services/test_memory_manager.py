@@ -90,8 +90,9 @@ def test_the_same_memory_is_kept_once(shared: Any) -> None:
     second = shared.client.post("/v1/memories", json={**body, "content": "Only once, please.\n"})
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["memory"] == second.json()["memory"]
-    other = shared.client.post("/v1/memories", json={**body, "tags": ["b"]})
-    assert other.status_code == 201
+    tagged = shared.client.post("/v1/memories", json={**body, "tags": ["b"]})
+    assert (tagged.status_code, tagged.json()["memory"]["id"]) == (200, first.json()["memory"]["id"])
+    assert tagged.json()["memory"]["tags"] == ["a", "b"]
 
 
 def test_an_edit_by_hand_is_noticed(manager: Any) -> None:

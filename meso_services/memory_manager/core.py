@@ -1,0 +1,302 @@
+"""What all that is done to memories works on: files, index, lives and history, under one lock."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from meso_services.files.strict_yaml import DocumentError
+from meso_services.memory_manager.committing import Committer, OnDisk
+from meso_services.memory_manager.comparing import contradiction, keys, said
+from meso_services.memory_manager.files import Entry, MemoryFiles
+from meso_services.memory_manager.follow import FollowingIndex, Noticed, Told
+from meso_services.memory_manager.index import Index
+from meso_services.memory_manager.journal import PLACE as LIVES
+from meso_services.memory_manager.journal import Journal, new_event
+from meso_services.memory_manager.life import Event, Parameters
+from meso_services.memory_manager.lives import Lives
+from meso_services.memory_manager.repository import Change, Revision
+from meso_services.memory_manager.settings import Settings
+from meso_services.runtime import durable
+from meso_services.runtime.errors import MesoError, storage_error
+from meso_services.runtime.logging import Log
+
+INDEX = Path(".index/search.sqlite3")
+HAND = "by hand"
+OWN = "MESO memory manager"
+_log = Log("meso.memory")
+T = TypeVar("T")
+
+
+def parameters_of(settings: Settings) -> Parameters:
+    """How memories live, as the settings say."""
+    return Parameters(
+        half_life=settings.half_life_days * 86400,
+        gain=settings.use_gain,
+        most=settings.strength_max,
+        contradicted=settings.contradicted_factor,
+    )
+
+
+class Core(Told):
+    """The memories below one directory. `lock` guards everything but git.
+
+    Who also needs the committer's lock takes that one first.
+    """
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.lock = threading.RLock()
+        self.directory = directory
+        self.settings = settings
+        durable.make_directories(directory)
+        self.journal = Journal(directory)
+        self.lives = Lives(self.journal, parameters_of(settings))
+        self._uses: dict[tuple[str, str, int], Event] = {}
+        self._used: dict[tuple[str, str, int], None] = {}
+        # Who is said to have changed what nobody announced: a person, or a restore that runs.
+        self.unannounced = (HAND, "")
+        files = MemoryFiles(directory, settings.content_max)
+        self.committer = Committer(directory, self.journal, self._missing, self.tick)
+        self.index = FollowingIndex(files, directory / INDEX, settings.rescan_seconds, self)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self.committer.start()
+
+    def configure(self, settings: Settings) -> None:
+        """Apply changed settings from now on."""
+        with self.lock:
+            self.settings = settings
+            self.index.files = MemoryFiles(self.directory, settings.content_max)
+            self.index.rescan_seconds = settings.rescan_seconds
+            if parameters_of(settings) != self.lives.parameters:
+                self.lives.parameters = parameters_of(settings)
+                self.index.change(self.lives.recount)
+
+    def close(self) -> None:
+        """Write down and commit what waits; close the index."""
+        self.tick()
+        self.committer.close()
+        with self.lock:
+            self.index.close()
+
+    @property
+    def files(self) -> MemoryFiles:
+        """The truth."""
+        return self.index.files
+
+    def opened(self, index: Index) -> None:
+        """A new index begins with what is known of the memories' lives."""
+        self.lives.catch_up(index)
+        self.committer.compare()
+
+    def noticed(self, index: Index, found: list[Noticed]) -> None:
+        """Somebody changed files with another program: it becomes part of their lives."""
+        now, (who, token) = time.time(), self.unannounced
+        moved = {one.before.id: one.path for one in found if one.entry is None and one.before}
+        events: list[Event] = []
+        for one in found:
+            if one.entry is not None:
+                events += self._seen(index, one, moved.pop(one.entry.id, None), now)
+        events += [
+            new_event(now, name, "gone", by=who, path=path)
+            for name, path in moved.items()
+            if name is not None
+        ]
+        if token:
+            events = [
+                new_event(e.time, e.memory, "restored", by=who, path=e.path, about=token)
+                if e.kind in ("edited", "noticed", "gone") else e
+                for e in events
+            ]  # fmt: skip
+        if events:
+            self._tell(index, events)
+            changes = tuple(OnDisk(one.path, None) for one in found)
+            about = f"{who}: {len(found)} file{'s' if len(found) > 1 else ''}"
+            self.committer.add(Revision(who, about, int(now), changes))
+
+    def _seen(self, index: Index, one: Noticed, old: str | None, now: float) -> list[Event]:
+        entry, who = one.entry, self.unannounced[0]
+        if entry is None:
+            return []
+        known = self.lives.of(index, entry.id)
+        kind, about = "edited", ""
+        if old is not None and old != one.path:
+            was = old.startswith("archive/")
+            kind = "edited" if was == entry.archived else "forgotten" if entry.archived else (
+                "unforgotten"
+            )  # fmt: skip
+            about = f"moved from {old}"
+        elif one.before is None:
+            if known and known[-1].kind not in ("gone", "purged"):
+                # The index was built anew; if the file is another one too, git will show it.
+                self.committer.compare()
+                return []
+            kind = "noticed"
+        event = new_event(now, entry.id, kind, by=who, path=one.path, about=about)
+        return [event, *self.judged(index, entry, now)]
+
+    def judged(self, index: Index, entry: Entry, now: float) -> list[Event]:
+        """What a new text of `entry` does to others: it may contradict some, or no longer."""
+        text = said(entry.content)
+        against = {name: text_of for name, text_of in self._opposed(index, entry)}
+        before = set(self.lives.contradicting(index, entry.id))
+        found: list[Event] = []
+        if not entry.archived:
+            found += [
+                new_event(now, name, "contradicted", by=entry.source or HAND, other=entry.id,
+                          about=why)
+                for name, why in against.items() if name not in before
+            ]  # fmt: skip
+        ended = before if entry.archived else before - against.keys()
+        found += [new_event(now, name, "reconciled", other=entry.id, path="") for name in ended]
+        for name in self.lives.state(index, entry.id).contradicted_by:
+            other = self.entry(index, name)
+            if other is None or other.archived or not contradiction(said(other.content), text):
+                found.append(new_event(now, entry.id, "reconciled", other=name))
+        return found
+
+    def _opposed(self, index: Index, entry: Entry) -> list[tuple[str, str]]:
+        text, found = said(entry.content), []
+        for path in index.by_keys(keys(text)):
+            other = self.read(path)
+            if other is not None and other.id != entry.id and not other.archived:
+                if why := contradiction(text, said(other.content)):
+                    found.append((other.id, why))
+        return found
+
+    def entry(self, index: Index, name: str) -> Entry | None:
+        """A memory by its id, as its file says it."""
+        path = index.path_of(name)
+        found = self.read(path) if path else None
+        return found if found is not None and found.id == name else None
+
+    def read(self, path: str) -> Entry | None:
+        """A memory by its path, or None for what cannot be read."""
+        try:
+            return self.files.read(path)
+        except (OSError, DocumentError, MesoError):
+            return None
+
+    def find(self, name: str) -> Entry:
+        """One memory as its file says it now. Raises `memory.not_found`."""
+        for fresh in (False, True):
+            found = self.index.use(lambda index: self.entry(index, name), fresh=fresh)
+            if found is not None:
+                return found
+        raise MesoError(
+            "memory.not_found",
+            f"no memory has the id {name!r}",
+            status=404,
+            hint="GET /v1/search finds memories by their words",
+        )
+
+    def record(self, entry: Entry, events: list[Event], message: str, who: str, *,
+               gone: str = "") -> None:  # fmt: skip
+        """Take in a file that was just written, with its events; have it committed."""
+        def work(index: Index) -> None:
+            if gone:
+                index.remove([gone])
+            self.index.follow(index, entry.path)
+            self._tell(index, [*events, *self.judged(index, entry, time.time())])
+
+        self.index.change(work)
+        changes = [Change(gone, None)] if gone else []
+        changes.append(Change(entry.path, entry.raw))
+        self.committer.add(Revision(who, message, int(time.time()), tuple(changes)))
+
+    def _tell(self, index: Index, events: list[Event]) -> None:
+        try:
+            self.lives.tell(index, events)
+        except OSError as problem:
+            raise storage_error(problem, self.directory / LIVES) from problem
+
+    def used(self, names: list[str], kind: str, by: str) -> None:
+        """Somebody read or found memories. It is written down within a second."""
+        now = time.time()
+        with self.lock:
+            for name in names:
+                key = (name, kind, int(now // 3600))
+                if key not in self._used:
+                    self._uses.setdefault(key, new_event(now, name, kind, by=by))
+
+    def tick(self) -> None:
+        """Write down the uses since the last time."""
+        with self.lock:
+            uses, self._uses = self._uses, {}
+            if not uses:
+                return
+            try:
+                self.index.change(lambda index: self._tell(index, list(uses.values())))
+                # Once an hour for each; a later one in the same hour would hardly count.
+                self._used |= dict.fromkeys(uses)
+                while len(self._used) > 100_000:
+                    del self._used[next(iter(self._used))]
+            except MesoError as problem:
+                _log.warning("uses of memories are not written down", reason=problem.message)
+
+    @contextlib.contextmanager
+    def restoring(self, token: str) -> Iterator[None]:
+        """Around a restore: nobody writes, the old head is tagged, what changed is committed."""
+        self.committer.flush()
+        with self.committer.exclusive(), self.lock:
+            self.index.use(lambda index: index.count(), fresh=True)
+            self.committer.flush()
+            self.committer.tag(f"before-restore-{token}")
+            self.unannounced = ("checkpoint restore", token)
+            try:
+                yield
+                self.index.use(lambda index: index.count(), fresh=True)
+            finally:
+                self.unannounced = (HAND, "")
+        self.committer.flush(journal=True)
+
+    def reindex(self) -> int:
+        """Build all that is derived from the files. Returns the number of memories."""
+        with self.lock:
+            self.index.rebuild()
+            return self.index.use(lambda index: index.count())
+
+    def engine_name(self) -> str:
+        """What finds memories."""
+        return "words"
+
+    def model_name(self) -> str:
+        """What made the vectors."""
+        return ""
+
+    def without_vector(self, index: Index) -> int:
+        """How many memories are findable by words alone."""
+        return index.count()
+
+    def in_lock(self, work: Callable[[Index], T], *, fresh: bool = False) -> T:
+        """Do some work on an index that is up to date."""
+        with self.lock:
+            return self.index.use(work, fresh=fresh)
+
+    def _missing(self, tree: Mapping[str, str]) -> list[Revision]:
+        """What the files say and git does not know: after a crash, and the first time."""
+        with self.lock:
+            blobs, known = self.index.use(lambda i: (i.blobs(), i.known()), fresh=True)
+            differing = [path for path in blobs if tree.get(path) != blobs[path]]
+            differing += [p for p in tree if p not in known and not p.startswith(f"{LIVES}/")]
+            by: dict[str, list[str]] = {}
+            for path in sorted(differing):
+                by.setdefault(self._author(known[path].id if path in known else None), []).append(
+                    path
+                )
+        return [
+            Revision(who, f"what git lacked: {len(paths)} files", int(time.time()),
+                     tuple(OnDisk(path, None) for path in paths))
+            for who, paths in sorted(by.items())
+        ]  # fmt: skip
+
+    def _author(self, name: str | None) -> str:
+        if name is None:
+            return HAND
+        events = self.index.use(lambda index: self.lives.of(index, name))
+        return next((event.by for event in reversed(events) if event.by), HAND)
