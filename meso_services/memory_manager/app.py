@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from meso_services.memory_manager.acts import Acts
 from meso_services.memory_manager.health import checks
+from meso_services.memory_manager.purging import Purging
 from meso_services.memory_manager.restoring import Restoring
 from meso_services.memory_manager.routes import add_memories
 from meso_services.memory_manager.routes_acts import add_acts
@@ -24,12 +25,15 @@ def build(context: Context[Settings]) -> FastAPI:
     # First: it finishes a restore that a crash interrupted.
     restoring = context.kept.get("restoring", lambda: Restoring(context.paths.memory))
     store = context.kept.get("store", lambda: _opened(context), MemoryStore.close)
+    restoring.purged = store.purged_hashes
     store.configure(settings)
     app = application(context, title="MESO memory manager", checks=checks(store))
     acts = Acts(store)
     add_memories(app, store)
     add_files(app, store, acts)
-    add_acts(app, store, acts)
+    purging = Purging(store, context.paths.run)
+    purging.finish()
+    add_acts(app, store, acts, purging)
     add_restoring(app, restoring, store)
     return app
 

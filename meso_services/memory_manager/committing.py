@@ -51,7 +51,7 @@ class Committer:
         self._compare = True
         self._closed = False
         self._sizes: dict[str, int] = {}
-        self._journal_due = 0.0
+        self._journal_due = time.monotonic() + JOURNAL_SECONDS
         self._thread = threading.Thread(target=self._work, name="memory-git", daemon=True)
 
     def start(self) -> None:
@@ -88,6 +88,14 @@ class Committer:
     def exclusive(self) -> threading.RLock:
         """The lock under which the repository is used."""
         return self._git
+
+    def removed(self, paths: list[str], about: str, who: str) -> None:
+        """Commit at once that files are gone. Raises MesoError."""
+        with self._git:
+            self.repository.make()
+            if paths and self.repository.head() is not None:
+                gone = tuple(Change(path, None) for path in paths)
+                self.repository.commit([Revision(who, f"{about}\n", int(time.time()), gone)])
 
     def tag(self, name: str) -> None:
         """Remember the newest commit under a name, if git can."""

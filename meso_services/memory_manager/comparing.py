@@ -29,7 +29,9 @@ _COPULA = frozenset(
     "ist sind war hat haben nutzt kostet läuft wohnt braucht heißt beginnt endet".split()
 )
 # Of these only one can be true of a thing at a time.
-_PLACED = frozenset("in at on under behind inside near from until by as im am bei unter auf".split())
+_PLACED = frozenset(
+    "in at on under behind inside near from until by as im am bei unter auf".split()
+)
 _SINGLE = frozenset("= : equals costs cost lives weighs starts begins ends closes opens kostet "
                     "heißt wohnt beginnt endet".split())  # fmt: skip
 _OPPOSITES = (

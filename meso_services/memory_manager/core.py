@@ -57,6 +57,7 @@ class Core(Told):
         self.lives = Lives(self.journal, parameters_of(settings))
         self._uses: dict[tuple[str, str, int], Event] = {}
         self._used: dict[tuple[str, str, int], None] = {}
+        self._watched = time.monotonic()
         # Who is said to have changed what nobody announced: a person, or a restore that runs.
         self.unannounced = (HAND, "")
         files = MemoryFiles(directory, settings.content_max)
@@ -198,6 +199,7 @@ class Core(Told):
     def record(self, entry: Entry, events: list[Event], message: str, who: str, *,
                gone: str = "") -> None:  # fmt: skip
         """Take in a file that was just written, with its events; have it committed."""
+
         def work(index: Index) -> None:
             if gone:
                 index.remove([gone])
@@ -225,7 +227,8 @@ class Core(Told):
                     self._uses.setdefault(key, new_event(now, name, kind, by=by))
 
     def tick(self) -> None:
-        """Write down the uses since the last time."""
+        """Write down the uses since the last time; now and then look for edits by hand."""
+        self._watch()
         with self.lock:
             uses, self._uses = self._uses, {}
             if not uses:
@@ -261,6 +264,9 @@ class Core(Told):
             self.index.rebuild()
             return self.index.use(lambda index: index.count())
 
+    def purged(self, name: str) -> None:
+        """A memory is gone for good; whatever else is derived from it goes too."""
+
     def engine_name(self) -> str:
         """What finds memories."""
         return "words"
@@ -272,6 +278,15 @@ class Core(Told):
     def without_vector(self, index: Index) -> int:
         """How many memories are findable by words alone."""
         return index.count()
+
+    def _watch(self) -> None:
+        if time.monotonic() - self._watched < self.settings.watch_seconds:
+            return
+        self._watched = time.monotonic()
+        try:
+            self.in_lock(lambda index: index.count(), fresh=True)
+        except MesoError as problem:
+            _log.warning("cannot look for edits by hand", reason=problem.message)
 
     def in_lock(self, work: Callable[[Index], T], *, fresh: bool = False) -> T:
         """Do some work on an index that is up to date."""

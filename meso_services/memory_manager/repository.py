@@ -142,10 +142,9 @@ class Repository:
         most: int = 64 << 20, allow: str = "",
     ) -> bytes:  # fmt: skip
         """Run git on it; `allow` names a transport that may be used. Returns what it printed."""
-        extra = (f"protocol.{allow}.allow=always",) if allow else ()
-        settings = [word for setting in (*SETTINGS, *extra) for word in ("-c", setting)]
-        outcome = bounded.run(bounded.Command(["git", *settings, *arguments], self.environment(),
-                              stdin=given, seconds=SECONDS, output_bytes=most))  # fmt: skip
+        argv = self.command(*arguments, allow=allow)
+        outcome = bounded.run(bounded.Command(argv, self.environment(), stdin=given,
+                              seconds=SECONDS, output_bytes=most))  # fmt: skip
         if outcome.code in fine:
             return outcome.stdout
         words = outcome.stderr.decode(errors="replace").strip()[-500:]
@@ -155,6 +154,11 @@ class Repository:
             "memory.git_failed", f"git {arguments[0]} failed: {words}", status=503,
             hint="the memories are files and unharmed; look at the disk's health",
         )  # fmt: skip
+
+    def command(self, *arguments: str, allow: str = "") -> list[str]:
+        """The command line, with nothing in force that somebody else could have set."""
+        extra = (f"protocol.{allow}.allow=always",) if allow else ()
+        return ["git", *(w for one in (*SETTINGS, *extra) for w in ("-c", one)), *arguments]
 
     def environment(self) -> dict[str, str]:
         """Nothing of the caller's but where programs are."""
@@ -173,8 +177,9 @@ class Repository:
 def person(author: str, time: int) -> bytes:
     """An author as git writes one."""
     name = _UNFIT.sub(" ", author).strip(" .,:;\"'") or "unknown"
-    return f"{name} <{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:64]}@memory.meso.invalid> ".encode() + (
-        f"{time} +0000".encode()
+    return (
+        f"{name} <{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:64]}@memory.meso.invalid> ".encode()
+        + (f"{time} +0000".encode())
     )
 
 
@@ -208,9 +213,14 @@ def _pieces(revision: Revision, before: str | None = None, *merged: str) -> list
 def _quoted(path: str) -> bytes:
     """A path in git's quotes, whatever its letters."""
     raw = os.fsencode(path)
-    return b'"' + b"".join(
-        bytes([byte]) if 0x20 <= byte and byte not in b'"\\' else b"\\%03o" % byte for byte in raw
-    ) + b'"'
+    return (
+        b'"'
+        + b"".join(
+            bytes([byte]) if 0x20 <= byte and byte not in b'"\\' else b"\\%03o" % byte
+            for byte in raw
+        )
+        + b'"'
+    )
 
 
 def _logged(raw: str) -> Logged:

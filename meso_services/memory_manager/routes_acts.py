@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from meso_services.contract import memory as wire
 from meso_services.memory_manager import telling
 from meso_services.memory_manager.acts import Acts
+from meso_services.memory_manager.purging import Purging
 from meso_services.memory_manager.routes import By, Name, caller_of, memory_of
 from meso_services.memory_manager.store import Caller, MemoryStore
 from meso_services.runtime.app import errors
@@ -19,10 +20,15 @@ Operator = Annotated[Peer, Depends(require_operator)]
 _CHANGE = errors(404, 409, 507)
 
 
-def add_acts(app: FastAPI, store: MemoryStore, acts: Acts) -> None:
+def add_acts(app: FastAPI, store: MemoryStore, acts: Acts, purging: Purging) -> None:
     """Give `app` those routes."""
     _add_changes(app, acts)
     _add_told(app, store)
+
+    @app.post("/v1/memories/{id}/purge", responses=errors(403, 404, 409, 507))
+    def purge(id: Name, wanted: wire.By, peer: Operator) -> wire.Receipt:  # noqa: A002
+        """Remove a memory from everywhere, for good. Only an operator may."""
+        return purging.purge(id, _by(peer, wanted.source))
 
     @app.post("/v1/reindex", responses=errors(507))
     def reindex() -> wire.Reindexed:

@@ -31,6 +31,7 @@ def add_files(app: FastAPI, store: MemoryStore, acts: Acts) -> None:
         forgotten: bool = False,
     ) -> wire.MemoryPage:  # fmt: skip
         """Memories by their ids' order; of one source, with one tag, or the forgotten ones."""
+
         def look(index: Index) -> list[str]:
             return index.page(after or "", limit + 1, source=source, tag=tag, archived=forgotten)
 

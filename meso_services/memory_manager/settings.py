@@ -23,6 +23,13 @@ class Settings(ServiceSettings):
         le=3600,
         description="Edits by hand are noticed by a search after at most this many seconds.",
     )
+    watch_seconds: float = setting(
+        30.0,
+        gt=0,
+        le=86400,
+        description="Edits by hand are noticed and committed after at most this many seconds, "
+        "without any search.",
+    )
     half_life_days: float = setting(
         30.0,
         gt=0,

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from meso_services.memory_manager.comparing import Said, keys, said, same, whole_key
 from meso_services.memory_manager.core import Core
-from meso_services.memory_manager.files import MOST_ALSO, Entry, MemoryFiles, new_head, stamp_of, whereabouts
+from meso_services.memory_manager.files import (
+    MOST_ALSO,
+    Entry,
+    MemoryFiles,
+    new_head,
+    stamp_of,
+    whereabouts,
+)
 from meso_services.memory_manager.guard import Flood, without_recalled, without_secrets
 from meso_services.memory_manager.index import Found, Index, words_of
 from meso_services.memory_manager.journal import new_event
@@ -192,14 +199,13 @@ class MemoryStore(Core):
             also.append({**more, "tags": " ".join(tags)} if tags else more)
         if not (old.archived or fuller or union != old.tags or len(also) > len(old.also)):
             return old
-        now = time.time()
         head |= {"id": old.id, "tags": list(union)}
         if also:
             head["also"] = also
-        events = [new_event(now, old.id, "merged", by=caller.source, path=old.path,
-                            about="with a fuller text" if fuller else "")]  # fmt: skip
         if old.archived:
             old = self.moved(old, whereabouts(old.path)[0], "unforgotten", caller, "written again")
+        events = [new_event(time.time(), old.id, "merged", by=caller.source, path=old.path,
+                            about="with a fuller text" if fuller else "")]  # fmt: skip
         body = text if fuller else old.content
         return self.written(old.path, head, body, events, f"merge into {old.id}", caller)
 
@@ -267,6 +273,7 @@ class MemoryStore(Core):
 
     def paths_of(self, name: str) -> list[str]:
         """Every place that a memory had, the present one first. Raises `memory.not_found`."""
+
         def look(index: Index) -> list[str]:
             told = [event.path for event in self.lives.of(index, name) if event.path]
             now = index.path_of(name)
@@ -281,6 +288,7 @@ class MemoryStore(Core):
 
     def purged_hashes(self) -> frozenset[str]:
         """SHA-256 of files that were purged: they must not come back."""
+
         def look(index: Index) -> frozenset[str]:
             rows = index.run("SELECT about FROM events WHERE kind = 'purged'")
             return frozenset(digest for row in rows for digest in row[0].split())

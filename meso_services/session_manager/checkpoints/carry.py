@@ -12,6 +12,7 @@ import binascii
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from meso_services.session_manager.store import SessionStore
 from meso_services.session_manager.tree.walk import Walker
 
 KIND = "meso-checkpoint"
+_HASH = re.compile(r"[0-9a-f]{64}")
 MOST_LINE = 16 << 20
 MOST_UNPACKED = 16 << 30
 
@@ -82,6 +84,9 @@ def _lines(around: Neighbours, found: wire.Checkpoint, *, files: bool) -> Iterat
         yield {"part": "entry", "line": _record(line)}
     memory = found.memory_snapshot
     for digest in sorted({file.hash for file in memory.files} if memory else ()):
+        if digest in around.shelf.purged:
+            yield {"part": "purged", "hash": digest}
+            continue
         data = base64.b64encode(around.shelf.bytes(digest)).decode()
         yield {"part": "memory", "hash": digest, "data": data}
     if files and found.meso.workspace is not None:
@@ -113,7 +118,11 @@ def bring(around: Neighbours, source: Path) -> tuple[wire.Checkpoint, bool]:
     _session(around.store, carried, source)
     with around.shelf.lock:
         for line in _read(source):
-            if line.get("part") == "memory":
+            if line.get("part") == "purged":
+                # A file from elsewhere must not remove what is here.
+                if not around.shelf.has(line["hash"]):
+                    around.shelf.purge([line["hash"]])
+            elif line.get("part") == "memory":
                 around.shelf.put(base64.b64decode(line["data"]))
         return around.shelf.keep(made), before
 
@@ -135,6 +144,8 @@ def _verified(source: Path) -> Carried:
                 last = entry.id.encode()
             case "memory":
                 carried.blobs.add(_blob(line, source))
+            case "purged" if _HASH.fullmatch(str(line.get("hash"))):
+                carried.blobs.add(str(line["hash"]))
             case "workspace":
                 carried.workspace = _bundle(line, source)
             case _:
