@@ -39,7 +39,7 @@ def build(context: Context[Settings]) -> FastAPI:
 
 
 def _opened(context: Context[Settings]) -> MemoryStore:
-    store = MemoryStore(context.paths.memory, context.settings)
+    store = MemoryStore(context.paths.memory, context.settings, context.paths.run)
     store.start()
     return store
 

@@ -13,6 +13,7 @@ from meso_services.files.strict_yaml import DocumentError
 from meso_services.memory_manager.committing import Committer, OnDisk
 from meso_services.memory_manager.comparing import contradiction, keys, said
 from meso_services.memory_manager.files import Entry, MemoryFiles
+from meso_services.memory_manager.finding import EMBED, PLACE, Finder, text_of
 from meso_services.memory_manager.follow import FollowingIndex, Noticed, Told
 from meso_services.memory_manager.index import Index
 from meso_services.memory_manager.journal import PLACE as LIVES
@@ -21,11 +22,12 @@ from meso_services.memory_manager.life import Event, Parameters
 from meso_services.memory_manager.lives import Lives
 from meso_services.memory_manager.repository import Change, Revision
 from meso_services.memory_manager.settings import Settings
+from meso_services.memory_manager.vectors import Model, Vectors
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.runtime.logging import Log
 
-INDEX = Path(".index/search.sqlite3")
+INDEX = Path(".index/files.sqlite3")
 HAND = "by hand"
 OWN = "MESO memory manager"
 _log = Log("meso.memory")
@@ -42,13 +44,18 @@ def parameters_of(settings: Settings) -> Parameters:
     )
 
 
+def model_of(settings: Settings) -> Model:
+    """Who embeds, as the settings say."""
+    return Model(settings.embedding_model, settings.embedding_dim, settings.embed_seconds)
+
+
 class Core(Told):
     """The memories below one directory. `lock` guards everything but git.
 
     Who also needs the committer's lock takes that one first.
     """
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    def __init__(self, directory: Path, settings: Settings, run: Path) -> None:
         self.lock = threading.RLock()
         self.directory = directory
         self.settings = settings
@@ -62,7 +69,11 @@ class Core(Told):
         self.unannounced = (HAND, "")
         files = MemoryFiles(directory, settings.content_max)
         self.committer = Committer(directory, self.journal, self._missing, self.tick)
+        self._run = run
+        self.finder = self._new_finder(settings)
         self.index = FollowingIndex(files, directory / INDEX, settings.rescan_seconds, self)
+        self.index.use(self.finder.begin, fresh=True)
+        _old_index(directory)
 
     def start(self) -> None:
         """Begin to commit."""
@@ -71,6 +82,10 @@ class Core(Told):
     def configure(self, settings: Settings) -> None:
         """Apply changed settings from now on."""
         with self.lock:
+            if model_of(settings) != model_of(self.settings):
+                self.finder.close()
+                self.finder = self._new_finder(settings)
+                self.index.use(self.finder.begin)
             self.settings = settings
             self.index.files = MemoryFiles(self.directory, settings.content_max)
             self.index.rescan_seconds = settings.rescan_seconds
@@ -83,7 +98,12 @@ class Core(Told):
         self.tick()
         self.committer.close()
         with self.lock:
+            self.finder.close()
             self.index.close()
+
+    def _new_finder(self, settings: Settings) -> Finder:
+        vectors = Vectors(self._run, model_of(settings))
+        return Finder(self.directory / PLACE, vectors, self.lives, self.entry)
 
     @property
     def files(self) -> MemoryFiles:
@@ -207,6 +227,7 @@ class Core(Told):
             self._tell(index, [*events, *self.judged(index, entry, time.time())])
 
         self.index.change(work)
+        self.index.use(self.finder.sync)
         changes = [Change(gone, None)] if gone else []
         changes.append(Change(entry.path, entry.raw))
         self.committer.add(Revision(who, message, int(time.time()), tuple(changes)))
@@ -231,16 +252,35 @@ class Core(Told):
         self._watch()
         with self.lock:
             uses, self._uses = self._uses, {}
-            if not uses:
-                return
             try:
-                self.index.change(lambda index: self._tell(index, list(uses.values())))
+                self._tend(list(uses.values()))
                 # Once an hour for each; a later one in the same hour would hardly count.
                 self._used |= dict.fromkeys(uses)
                 while len(self._used) > 100_000:
                     del self._used[next(iter(self._used))]
             except MesoError as problem:
-                _log.warning("uses of memories are not written down", reason=problem.message)
+                _log.warning("the index is not brought up", reason=problem.message)
+        self._embed()
+
+    def _tend(self, uses: list[Event]) -> None:
+        """What need not be done while somebody waits."""
+        def work(index: Index) -> None:
+            self._tell(index, uses)
+            self.finder.tidy(index)
+
+        self.index.change(work)
+        self.index.use(lambda i: self.finder.strengthen(i, sorted({e.memory for e in uses})))
+        self.index.use(self.finder.refresh)
+        self.finder.tend(0.05)
+
+    def _embed(self) -> None:
+        """Make up for some vectors. Whoever embeds is not waited for under the lock."""
+        with self.lock:
+            lacking = self.index.use(lambda index: self.finder.lacking(index, EMBED))
+            finder = self.finder
+        if lacking and finder.vectors.several([text_of(e.content) for e in lacking]) is not None:
+            with self.lock:
+                self.index.use(lambda index: self.finder.take(index, lacking))
 
     @contextlib.contextmanager
     def restoring(self, token: str) -> Iterator[None]:
@@ -262,22 +302,16 @@ class Core(Told):
         """Build all that is derived from the files. Returns the number of memories."""
         with self.lock:
             self.index.rebuild()
+            self.index.use(self.finder.rebuild)
             return self.index.use(lambda index: index.count())
 
-    def purged(self, name: str) -> None:
+    def purged(self) -> None:
         """A memory is gone for good; whatever else is derived from it goes too."""
-
-    def engine_name(self) -> str:
-        """What finds memories."""
-        return "words"
-
-    def model_name(self) -> str:
-        """What made the vectors."""
-        return ""
+        self.index.use(self.finder.scrub)
 
     def without_vector(self, index: Index) -> int:
         """How many memories are findable by words alone."""
-        return index.count()
+        return index.without_vector_count()
 
     def _watch(self) -> None:
         if time.monotonic() - self._watched < self.settings.watch_seconds:
@@ -315,3 +349,9 @@ class Core(Told):
             return HAND
         events = self.index.use(lambda index: self.lives.of(index, name))
         return next((event.by for event in reversed(events) if event.by), HAND)
+
+
+def _old_index(directory: Path) -> None:
+    """What a version before this one derived."""
+    for suffix in ("", "-journal"):
+        (directory / f".index/search.sqlite3{suffix}").unlink(missing_ok=True)

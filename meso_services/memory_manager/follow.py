@@ -88,10 +88,6 @@ class FollowingIndex:
         """Throw the index away and build it from the files."""
         self._guarded(self._rebuild)
 
-    def try_out(self, entry: Entry, work: Callable[[Index], T]) -> T:
-        """Do some work on an index that has one more entry, which is forgotten afterwards."""
-        return self._guarded(lambda: self._with_entry(entry, work))
-
     def _brought_up(self, work: Callable[[Index], T], fresh: bool) -> T:
         if fresh or time.monotonic() - self._refreshed >= self.rescan_seconds:
             self._refresh_if_there_is_space()
@@ -168,14 +164,6 @@ class FollowingIndex:
         problem = f"{path}: the id {entry.id} belongs to {owner} already"
         self._index.put_unreadable(path, stamp, problem)
         return None
-
-    def _with_entry(self, entry: Entry, work: Callable[[Index], T]) -> T:
-        self._index.begin()
-        try:
-            self._index.put(entry, Stamp(0, 0, 0))
-            return work(self._index)
-        finally:
-            self._index.rollback()
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:

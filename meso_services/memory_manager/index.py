@@ -1,4 +1,4 @@
-"""The search index: SQLite FTS5, derived from the files and rebuilt whenever it is in doubt.
+"""The index of the files: derived from them, and rebuilt whenever it is in doubt.
 
 Not in WAL mode: the SQLite of Debian 13 can corrupt a database there (decision 0009). There
 is one connection, used by one thread at a time; the caller holds the lock.
@@ -7,20 +7,15 @@ is one connection, used by one thread at a time; the caller holds the lock.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from meso_services.memory_manager.comparing import keys, said
 from meso_services.memory_manager.files import Entry, Stamp, blob_of, fingerprint
 
 SCHEMA = 2
-MAX_WORDS = 32
-_WORD = re.compile(r"[\w\u0300-\u036f]+")
 _TABLES = """
 CREATE TABLE memories (
     number INTEGER PRIMARY KEY,
@@ -48,9 +43,7 @@ CREATE TABLE states (
     memory TEXT PRIMARY KEY, strength REAL NOT NULL, time REAL NOT NULL, against TEXT NOT NULL,
     uses INTEGER NOT NULL, last REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5 (
-    content, tags, source, tokenize = 'porter unicode61 remove_diacritics 2'
-);
+CREATE TABLE unembedded (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -62,20 +55,6 @@ class Known:
     stamp: Stamp
     sha256: str
     id: str | None = None
-
-
-@dataclass(frozen=True)
-class Found:
-    """A row that a search found. `score` is BM25, larger is better."""
-
-    number: int
-    id: str
-    path: str
-    created: str | None
-    source: str | None
-    tags: tuple[str, ...]
-    snippet: str
-    score: float
 
 
 class Index:
@@ -142,11 +121,7 @@ class Index:
         ).lastrowid
         for key in keys(said(entry.content)):
             self._run("INSERT OR IGNORE INTO keys VALUES (?, ?)", (key, number))
-        if not entry.archived:
-            self._run(
-                "INSERT INTO words (rowid, content, tags, source) VALUES (?, ?, ?, ?)",
-                (number, entry.content, " ".join(entry.tags), entry.source or ""),
-            )
+        self._dirty(entry.id)
 
     def put_unreadable(self, path: str, stamp: Stamp, problem: str) -> None:
         """Remember a file that cannot be searched, and why."""
@@ -167,10 +142,9 @@ class Index:
     def remove(self, paths: Iterable[str]) -> None:
         """Forget files."""
         for path in paths:
-            self._run(
-                "DELETE FROM words WHERE rowid = (SELECT number FROM memories WHERE path = ?)",
-                (path,),
-            )
+            row = self._run("SELECT id FROM memories WHERE path = ?", (path,)).fetchone()
+            if row is not None and row[0] is not None:
+                self._dirty(row[0])
             self._run(
                 "DELETE FROM keys WHERE number = (SELECT number FROM memories WHERE path = ?)",
                 (path,),
@@ -237,25 +211,61 @@ class Index:
         rows = self._run("SELECT problem FROM memories WHERE problem != '' ORDER BY path")
         return [row[0] for row in rows]
 
-    def search(self, words: Sequence[str], limit: int) -> list[Found]:
-        """The best memories that have any of the words; see `words_of`."""
-        rows = self._run(
-            "SELECT number, id, path, created, memories.source, memories.tags,"
-            " snippet(words, 0, '**', '**', '…', 32), -bm25(words, 1.0, 2.0, 0.5) AS score"
-            " FROM words JOIN memories ON number = words.rowid"
-            " WHERE words MATCH ? ORDER BY score DESC, created DESC, path LIMIT ?",
-            (" OR ".join(_quoted(word) for word in words), limit),
-        )
-        return [_found(row) for row in rows]
+    def dirty(self) -> list[tuple[str, int]]:
+        """Memories that the engine may not know as they are, each with the change's number."""
+        return self._run("SELECT id, number FROM dirty ORDER BY number").fetchall()
 
-    def having(self, word: str, numbers: Sequence[int]) -> set[int]:
-        """Which of these memories have the word, as the search understands words."""
-        marks = ", ".join("?" for _ in numbers)
-        rows = self._run(
-            f"SELECT rowid FROM words WHERE words MATCH ? AND rowid IN ({marks})",  # noqa: S608
-            (_quoted(word), *numbers),
+    def dirty_count(self) -> int:
+        """How many those are."""
+        return int(self._value("SELECT count(*) FROM dirty"))
+
+    def dirty_all(self) -> None:
+        """The engine knows none of them."""
+        self._run(
+            "INSERT OR REPLACE INTO dirty SELECT id, (SELECT coalesce(max(number), 0) FROM dirty)"
+            " + row_number() OVER (ORDER BY number) FROM memories"
+            " WHERE id IS NOT NULL AND NOT archived"
         )
-        return {row[0] for row in rows}
+
+    def clean(self, done: Iterable[tuple[str, int]]) -> None:
+        """The engine knows them as they were at those changes."""
+        self._connection.executemany("DELETE FROM dirty WHERE id = ? AND number = ?", tuple(done))
+
+    def lacks_vector(self, names: Iterable[str]) -> None:
+        """These have no vector."""
+        rows = [(name,) for name in names]
+        self._connection.executemany("INSERT OR IGNORE INTO unembedded VALUES (?)", rows)
+
+    def has_vector(self, names: Iterable[str]) -> None:
+        """These have one, or need none any more."""
+        for name in names:
+            if self._run("SELECT 1 FROM unembedded WHERE id = ?", (name,)).fetchone():
+                self._run("DELETE FROM unembedded WHERE id = ?", (name,))
+
+    def without_vector(self, most: int) -> list[str]:
+        """Some that have none."""
+        rows = self._run("SELECT id FROM unembedded LIMIT ?", (most,))
+        return [row[0] for row in rows]
+
+    def without_vector_count(self) -> int:
+        """How many have none."""
+        return int(self._value("SELECT count(*) FROM unembedded"))
+
+    def places(self, names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+        """Path and `created` of memories by their ids."""
+        marks = ", ".join("?" for _ in names)
+        rows = self._run(
+            f"SELECT id, path, created FROM memories WHERE id IN ({marks})",  # noqa: S608
+            tuple(names),
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def _dirty(self, name: str) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO dirty VALUES"
+            " (?, (SELECT coalesce(max(number), 0) + 1 FROM dirty))",
+            (name,),
+        )
 
     def run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """For what keeps tables of its own beside the files."""
@@ -275,18 +285,3 @@ class Index:
 
 def _born(entry: Entry, stamp: Stamp) -> float:
     return stamp.mtime_ns / 1e9 if entry.born is None else entry.born
-
-
-def _found(row: Sequence[Any]) -> Found:
-    number, name, path, created, source, tags, snippet, score = row
-    return Found(number, name, path, created, source, tuple(json.loads(tags)), snippet, score)
-
-
-def words_of(query: str) -> tuple[str, ...]:
-    """The words to search for, each once, at most MAX_WORDS. Operators have no meaning here."""
-    found = _WORD.findall(unicodedata.normalize("NFC", query))
-    return tuple(dict.fromkeys(word.casefold() for word in found))[:MAX_WORDS]
-
-
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"'

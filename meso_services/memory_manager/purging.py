@@ -101,7 +101,7 @@ class Purging:
             copies = sum(self._remove(file) for file in self._copies(name, set(hashes)))
             store.committer.removed(plan["paths"], f"purge {name}", str(plan["by"]))
             commits = rewriting.rewrite(store.committer.repository, set(plan["blobs"]))
-            store.purged(name)
+            store.purged()
         receipt = wire.Receipt(
             id=name, time=iso(float(plan["time"])), files=tuple(plan["paths"]),
             hashes=tuple(hashes), commits_rewritten=commits, kept_copies=copies,

@@ -61,6 +61,29 @@ class Settings(ServiceSettings):
     source_burst: int = setting(
         60, ge=1, le=1_000_000, description="Writes that one source may make at once."
     )
+    embedding_model: str = setting(
+        "local",
+        min_length=1,
+        max_length=200,
+        description="Model of the embeddings: `local` is the appliance's own; another name is "
+        "asked of the API proxy. A change builds the index anew.",
+        examples=["local", "openai/text-embedding-3-small"],
+    )
+    embedding_dim: int = setting(
+        384, ge=2, le=8192, description="Numbers in an embedding of that model."
+    )
+    words_weight: float = setting(
+        0.5,
+        ge=0,
+        le=1,
+        description="How much words count in a search; meaning has the rest.",
+    )
+    strength_weight: float = setting(
+        0.3,
+        ge=0,
+        le=1,
+        description="Share of a result's score that a memory of no strength loses.",
+    )
     embed_seconds: float = setting(
         2.0,
         gt=0,

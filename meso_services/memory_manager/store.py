@@ -6,11 +6,14 @@ import functools
 import re
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from meso_services.memory import search as hybrid
+from meso_services.memory.engine import ANY, Filters, Floats
+from meso_services.memory.search import Ranked
+from meso_services.memory.words import words_of
 from meso_services.memory_manager.comparing import Said, keys, said, same, whole_key
 from meso_services.memory_manager.core import Core
 from meso_services.memory_manager.files import (
@@ -21,8 +24,9 @@ from meso_services.memory_manager.files import (
     stamp_of,
     whereabouts,
 )
+from meso_services.memory_manager.finding import text_of
 from meso_services.memory_manager.guard import Flood, without_recalled, without_secrets
-from meso_services.memory_manager.index import Found, Index, words_of
+from meso_services.memory_manager.index import Index
 from meso_services.memory_manager.journal import new_event
 from meso_services.memory_manager.life import Event
 from meso_services.memory_manager.settings import Settings
@@ -38,21 +42,15 @@ PER_USER = 4
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A memory that was found, with the query's words that it has and lacks."""
-
-    found: Found
-    matched: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Result:
-    """Hits, best first; the words searched for; the number of memories searched."""
+    """Hits, best first, each with its path and `created`; the words searched for; the number of
+    memories searched; why meaning took no part, if it did not.
+    """
 
-    hits: tuple[Hit, ...]
+    hits: tuple[tuple[Ranked, str, str | None], ...]
     words: tuple[str, ...]
     searched: int
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,9 @@ class Caller:
 class MemoryStore(Core):
     """The memories below one directory. Safe to use from several threads."""
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
-        """Open the index, or build it."""
-        super().__init__(directory, settings)
+    def __init__(self, directory: Path, settings: Settings, run: Path) -> None:
+        """Open the index, or build it. `run` has the sockets of who embeds."""
+        super().__init__(directory, settings, run)
         self._flood = Flood()
 
     def write(self, content: str, tags: tuple[str, ...], caller: Caller) -> Written:
@@ -89,6 +87,8 @@ class MemoryStore(Core):
         `memory.too_large`, `memory.secret`, `memory.recalled`, `memory.flood`, `storage.*`.
         """
         text, masked = self.checked(content, caller)
+        # Before anybody is kept waiting; what is left out below is embedded again by and by.
+        self.finder.vectors.of(text_of(text))
         with self.lock:
             text, recalled = self.without_known(text)
             if not text.strip():
@@ -245,14 +245,37 @@ class MemoryStore(Core):
             self.used([entry.id], "read", caller.source)
         return entry
 
-    def search(self, query: str, limit: int) -> Result:
-        """Memories that have any of the query's words, best first. Raises `memory.empty_query`."""
+    def search(self, query: str, limit: int, filters: Filters = ANY) -> Result:
+        """Memories that have the query's words or meaning, best first. Raises
+        `memory.empty_query`.
+        """
         words = words_of(query)
         if not words:
             raise MesoError(
                 "memory.empty_query", "the query holds no word to search for", status=422
             )
-        return self.in_lock(lambda index: _search(index, words, limit))
+        return self.ranked(words, self.finder.vectors.of(query.strip()), filters, limit)
+
+    def ranked(
+        self, words: tuple[str, ...], vector: Floats | None, filters: Filters, limit: int
+    ) -> Result:
+        """The same for words and a vector."""
+        by = hybrid.Parameters(
+            words=self.settings.words_weight, strength_weight=self.settings.strength_weight
+        )
+
+        def look(index: Index) -> Result:
+            found = self.finder.search(index, words, vector, filters, limit, by)
+            places = index.places([one.document.id for one in found])
+            hits = [(one, *places[one.document.id]) for one in found if one.document.id in places]
+            return Result(tuple(hits), words, index.count(), self._no_meaning(vector))
+
+        return self.in_lock(look)
+
+    def _no_meaning(self, vector: Floats | None) -> str:
+        if vector is not None:
+            return ""
+        return f"no embedding of the query: {self.finder.vectors.problem or 'not to be had now'}"
 
     def state(self) -> tuple[int, list[str]]:
         """Number of memories, and what is wrong with files."""
@@ -267,7 +290,8 @@ class MemoryStore(Core):
         entry = files.write(word, "health", ())
         try:
             with self.lock:
-                return self.index.try_out(files.read(entry.path), lambda i: _has(i, word, entry))
+                found = files.read(entry.path)
+                return self.index.use(lambda index: self.finder.prove(index, found, word))
         finally:
             durable.remove(files.directory / entry.path)
 
@@ -312,20 +336,3 @@ class MemoryStore(Core):
 
 def _message(about: str, caller: Caller) -> str:
     return f"{about}\n\nCaller: {caller.user}\n" if caller.user else f"{about}\n"
-
-
-def _has(index: Index, word: str, entry: Entry) -> bool:
-    return [found.id for found in index.search([word], 2)] == [entry.id]
-
-
-def _search(index: Index, words: tuple[str, ...], limit: int) -> Result:
-    found = index.search(words, limit)
-    numbers = [row.number for row in found]
-    having = {word: index.having(word, numbers) for word in words}
-    hits = tuple(_hit(row, words, having) for row in found)
-    return Result(hits, words, index.count())
-
-
-def _hit(row: Found, words: Sequence[str], having: dict[str, set[int]]) -> Hit:
-    matched = tuple(word for word in words if row.number in having[word])
-    return Hit(row, matched, tuple(word for word in words if word not in matched))

@@ -88,8 +88,8 @@ def stats(store: MemoryStore) -> wire.Stats:
             by_tag=dict(tags.fetchall()),
             strength=strengths,
             events=index.run("SELECT count(*) FROM events").fetchone()[0],
-            engine=store.engine_name(),
-            model=store.model_name(),
+            engine=store.finder.name,
+            model=store.finder.vectors.model.title,
             without_vector=store.without_vector(index),
             commits_pending=store.committer.problem,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from typing import Any
 
@@ -134,8 +135,7 @@ def test_a_life_outlives_the_index(memories: Memories) -> None:
     before = _why(memories, name)["events"]
     assert [event["kind"] for event in before] == ["born", "read"]
     memories.running.stop()
-    for file in (memories.directory / ".index").iterdir():
-        file.unlink()
+    shutil.rmtree(memories.directory / ".index")
     memories.running.start()
     assert _why(memories, name)["events"] == before
     lines = "".join(f.read_text() for f in memories.directory.glob(".life/*/*.jsonl"))
