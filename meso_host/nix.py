@@ -15,13 +15,14 @@ from pathlib import Path
 from meso_host.errors import HostError
 from meso_services.runtime.process import CommandError, run
 
-# Substituters are off: everything that a build takes is locked and brought by ourselves.
-CONFIG = """\
+# Substituters are off: everything that a build takes is locked and brought by ourselves. One more
+# job than processors, so that a short step which others wait for need not wait for a long one.
+CONFIG = f"""\
 experimental-features = nix-command flakes
 build-users-group =
 substituters =
 sandbox = true
-max-jobs = auto
+max-jobs = {(os.cpu_count() or 1) + 1}
 """
 _ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
 _DIGEST = 20

@@ -144,14 +144,17 @@ let
       });
     };
   };
+  # Nix begins what it may build in order of the names, so this one comes last: nobody waits for
+  # the compiler but the image itself, and it works while the base is packed.
   crossWheel = p: step {
-    name = "${p.name}-${arch}";
+    name = "wheel-${p.name}-${arch}";
     module = "cross_wheel";
     programs = [ tools compiler ];
     spec = {
       inherit (p) name version;
-      # 8,000 points cluster in the same time with it optimised and not.
-      plain = [ "_hdbscan_tree" ];
+      # 8,000 points cluster in the same time with the tree optimised and not; reachability leaves
+      # its loops to numpy; nothing here asks for predictions.
+      plain = [ "_hdbscan_tree" "_hdbscan_reachability" "_prediction_utils" ];
       sdist = "${fetch.wheel p.files.sdist}";
       compiler = "${compiler}";
       numpy = wheelPath (builtins.head (builtins.filter (w: w.name == "numpy") wheels));

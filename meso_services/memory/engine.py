@@ -129,6 +129,9 @@ class Engine(Protocol):
     def having(self, word: str, ids: Sequence[str]) -> set[str]:
         """Which of these documents have the word, as `by_words` understands words."""
 
+    def holders(self, word: str) -> int:
+        """How many documents have the word; the engine may stop counting at some thousands."""
+
     def by_vector(self, vector: Floats, filters: Filters = ANY, limit: int = 10) -> list[Scored]:
         """Documents by the cosine to a unit vector; those without a vector are not found."""
 

@@ -9,7 +9,10 @@ import pytest
 from meso_host.vm.lab import LabMachine
 
 
+@pytest.mark.early
 def test_the_journal_holds_no_errors(machine: LabMachine) -> None:
+    """Of the boot. What tests do to the machine afterwards, such as a command that outgrows its
+    memory, the kernel rightly reports as an error."""
     lines = machine.run("journalctl -b -p err -o short-monotonic --no-pager -q")
     assert lines.status in (0, 1)  # 1: there is nothing to show
     assert lines.stdout == ""

@@ -60,6 +60,7 @@ class EmbeddedEngine:
         self._place, self._exact_to = place, exact_to
         self._graph: Graph | None = None
         self._saved = 0
+        self._closed = False
         with _plainly():
             durable.make_directories(place)
             self._database = Database(place / DATABASE, dimension, model)
@@ -83,7 +84,10 @@ class EmbeddedEngine:
         self._load_graph()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files; once more does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         with _plainly():
             self._rows.close()
             self._database.close()
@@ -135,6 +139,11 @@ class EmbeddedEngine:
             numbers = self._database.numbers(ids)
             found = self._database.having(word, sorted(numbers.values()))
         return {name for name, number in numbers.items() if number in found}
+
+    def holders(self, word: str) -> int:
+        """How many documents have the word; above MOST_RANKED it is not counted on."""
+        with _plainly():
+            return self._database.holders(word)
 
     def by_vector(self, vector: Floats, filters: Filters = ANY, limit: int = 10) -> list[Scored]:
         """Documents by the cosine to a unit vector. Exact, unless a graph proposes."""
@@ -245,16 +254,20 @@ class EmbeddedEngine:
         return len(self._tail(self._graph)) if self._graph else self._vectors
 
     def tend(self, seconds: float) -> int:
-        """Bring the graph up for about so long; returns `behind`. Call it when there is time."""
+        """Bring the graph up for about so long, and at least a little; returns `behind`. Call it
+        when there is time.
+        """
         if not self.behind:
             return 0
         until = time.monotonic() + seconds
         with _plainly():
             graph = self._graph or Graph.empty(self.dimension)
-            while (left := self._tail(graph)).size and time.monotonic() < until:
+            while (left := self._tail(graph)).size:
                 part = left[:_BATCH]
                 graph.add(part, np.array(self._rows.view(self._most)[part]))
                 graph.until = int(part[-1]) + 1
+                if time.monotonic() >= until:
+                    break
             self._graph = graph
             if not self.behind or graph.until - self._saved >= _SAVE_EVERY:
                 self._save_graph(graph)

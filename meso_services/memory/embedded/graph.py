@@ -61,13 +61,15 @@ class Graph:
 
     def nearest(self, vector: Floats, count: int) -> Numbers:
         """The numbers of about the `count` nearest rows."""
+        import voyager  # noqa: PLC0415
+
         count = min(count, len(self.index))
         if not count:
             return np.zeros(0, np.int64)
         effort = max(EFFORT_SEARCHING, count + count // 2)
         try:
             numbers, _ = self.index.query(self._stretched(vector), count, 1, effort)
-        except RuntimeError:  # it cannot reach so many: most of what is near was removed
+        except voyager.RecallError:  # it cannot reach so many: most of what is near was removed
             return np.zeros(0, np.int64)
         return np.asarray(numbers, np.int64)
 

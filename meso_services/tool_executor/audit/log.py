@@ -171,12 +171,23 @@ class Audit:
         return dropped
 
     def _later(self) -> None:
-        """Bring the record to the disk soon, if a loop is running."""
+        """Bring the record to the disk soon; at once where no loop runs yet that could."""
         self._dirty = True
-        with contextlib.suppress(RuntimeError):
+        try:
             loop = asyncio.get_running_loop()
-            if self._flushing is None or self._flushing.done():
-                self._flushing = loop.create_task(self._flush_later())
+        except RuntimeError:
+            self._flush_now()
+            return
+        if self._flushing is None or self._flushing.done():
+            self._flushing = loop.create_task(self._flush_later())
+
+    def _flush_now(self) -> None:
+        try:
+            self._sync(self._head)
+        except OSError as error:
+            self.problem = f"the audit cannot be written: {error.strerror}"
+            raise storage_error(error, self.directory) from None
+        self._dirty = False
 
     async def flushed(self) -> None:
         """Return when the disk has every record so far. Raises `storage.*`."""

@@ -127,6 +127,14 @@ def test_an_end_that_was_cut_off_stays_known_after_a_restart(tmp_path: Path) -> 
     assert (found.ok, found.bad_from) == (False, 8)
 
 
+def test_an_audit_without_any_call_yet_is_whole(tmp_path: Path) -> None:
+    audit = Audit(tmp_path, 1 << 20, 1 << 30)  # no event loop runs when a service is built
+    audit.record("policy")
+    verdict = verify(tmp_path)
+    assert (verdict.ok, verdict.records, verdict.head) == (True, 2, 2), verdict.problem
+    audit.close()
+
+
 def test_waiters_share_a_flush_and_the_head_is_noted(tmp_path: Path) -> None:
     async def work() -> None:
         audit = Audit(tmp_path, 1 << 20, 1 << 30)
