@@ -228,6 +228,32 @@ class Reindexed(Message):
     seconds: float
 
 
+class Sync(Message):
+    """`POST /v1/sync`: exchange memories with `remote`, an absolute path of this machine: a bare
+    repository, or another instance's memory directory.
+    """
+
+    remote: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_text)]
+    dry_run: bool = False
+
+
+class SyncReply(Message):
+    """What changed here (`taken`, `removed`) and there (`given`). `conflicts` are ids of which
+    both texts are kept.
+    """
+
+    taken: int
+    removed: int
+    given: int
+    conflicts: tuple[str, ...]
+    purged: tuple[str, ...] = Field(description="Ids that the other side had purged")
+    left_out: int = Field(description="Files of the other side that no memory can be")
+    head: str = Field(description="The newest commit afterwards; equal on both sides if `settled`")
+    settled: bool
+    dry_run: bool
+    note: str = ""
+
+
 class RelatedRequest(Message):
     """`POST /v1/related`: to a memory, or to the text of a conversation."""
 

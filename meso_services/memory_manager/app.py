@@ -14,6 +14,7 @@ from meso_services.memory_manager.routes_files import add_files
 from meso_services.memory_manager.routes_restoring import add_restoring
 from meso_services.memory_manager.settings import Settings
 from meso_services.memory_manager.store import MemoryStore
+from meso_services.memory_manager.syncing import Syncing
 from meso_services.runtime.app import application
 from meso_services.runtime.context import Context
 from meso_services.runtime.service import Service
@@ -33,7 +34,9 @@ def build(context: Context[Settings]) -> FastAPI:
     add_files(app, store, acts)
     purging = Purging(store, context.paths.run)
     purging.finish()
-    add_acts(app, store, acts, purging)
+    syncing = Syncing(store, purging)
+    store.incoming = syncing.take_incoming
+    add_acts(app, store, acts, purging, syncing)
     add_restoring(app, restoring, store)
     return app
 

@@ -26,6 +26,7 @@ from meso_services.memory_manager.vectors import Model, Vectors
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.runtime.logging import Log
+from meso_services.runtime.process import CommandError
 
 INDEX = Path(".index/files.sqlite3")
 HAND = "by hand"
@@ -67,6 +68,9 @@ class Core(Told):
         self._watched = time.monotonic()
         # Who is said to have changed what nobody announced: a person, or a restore that runs.
         self.unannounced = (HAND, "")
+        self.quiet = False
+        # Takes in what another instance left; the service sets it.
+        self.incoming: Callable[[], None] = lambda: None
         files = MemoryFiles(directory, settings.content_max)
         self.committer = Committer(directory, self.journal, self._missing, self.tick)
         self._run = run
@@ -118,6 +122,10 @@ class Core(Told):
     def noticed(self, index: Index, found: list[Noticed]) -> None:
         """Somebody changed files with another program: it becomes part of their lives."""
         now, (who, token) = time.time(), self.unannounced
+        if self.quiet:
+            for one in found:
+                self._tell(index, self.judged(index, one.entry, now) if one.entry else [])
+            return
         moved = {one.before.id: one.path for one in found if one.entry is None and one.before}
         events: list[Event] = []
         for one in found:
@@ -298,6 +306,19 @@ class Core(Told):
                 self.unannounced = (HAND, "")
         self.committer.flush(journal=True)
 
+    def caught_up(self) -> None:
+        """After a sync: files and lives came together, and what changed is in git already.
+
+        Contradictions between what was here and what came are found now.
+        """
+        self.quiet = True
+        try:
+            self.index.change(self.lives.read_all)
+            self.index.use(lambda index: index.count(), fresh=True)
+        finally:
+            self.quiet = False
+        self.index.use(self.finder.sync)
+
     def reindex(self) -> int:
         """Build all that is derived from the files. Returns the number of memories."""
         with self.lock:
@@ -319,8 +340,9 @@ class Core(Told):
         self._watched = time.monotonic()
         try:
             self.in_lock(lambda index: index.count(), fresh=True)
-        except MesoError as problem:
-            _log.warning("cannot look for edits by hand", reason=problem.message)
+            self.incoming()
+        except (MesoError, OSError, CommandError) as problem:
+            _log.warning("cannot look for edits by hand", reason=str(problem))
 
     def in_lock(self, work: Callable[[Index], T], *, fresh: bool = False) -> T:
         """Do some work on an index that is up to date."""

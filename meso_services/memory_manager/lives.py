@@ -61,6 +61,14 @@ class Lives:
         )
         return [_event(row) for row in rows]
 
+    def kind(self, index: Index, kind: str) -> list[Event]:
+        """All events of one kind in their order."""
+        rows = index.run(
+            f"SELECT {_FIELDS} FROM events WHERE kind = ? ORDER BY time, id",  # noqa: S608
+            (kind,),
+        )
+        return [_event(row) for row in rows]
+
     def state(self, index: Index, memory: str) -> State:
         """What a memory's events come to."""
         row = index.run(

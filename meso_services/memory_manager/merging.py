@@ -60,8 +60,11 @@ def _entry(
         if there is not None and (base is None or _said(there) != _said(base)):
             _put(merged, there.path, there.raw)
         return
-    if ours.raw == theirs.raw and ours.path == theirs.path:
+    if _equal(ours, theirs) or (base and _equal(base, theirs)):
         _put(merged, ours.path, ours.raw)
+        return
+    if base and _equal(base, ours):
+        _put(merged, theirs.path, theirs.raw)
         return
     content, lost = _content(base, ours, theirs)
     head = _head(base, ours, theirs)
@@ -190,6 +193,10 @@ def _by_id(tree: Tree) -> dict[str, Entry]:
         else:
             found[entry.id] = entry
     return found
+
+
+def _equal(one: Entry, other: Entry) -> bool:
+    return one.raw == other.raw and one.path == other.path
 
 
 def _said(entry: Entry) -> tuple[str, Any]:

@@ -20,9 +20,10 @@ from meso_services.contract.checkpoints import PurgeMemory, PurgedMemory
 from meso_services.contract.client import CallError, Connection
 from meso_services.files.strict_yaml import DocumentError
 from meso_services.memory_manager import rewriting
-from meso_services.memory_manager.files import entry_of
+from meso_services.memory_manager.files import entry_of, whereabouts
 from meso_services.memory_manager.index import Index
 from meso_services.memory_manager.journal import new_event
+from meso_services.memory_manager.life import Event
 from meso_services.memory_manager.restoring import KEPT, PENDING
 from meso_services.memory_manager.store import Caller, MemoryStore
 from meso_services.memory_manager.telling import iso
@@ -39,6 +40,7 @@ NOT_COVERED = (
     "what was said in sessions stays in their transcripts (`meso session delete`); exported "
     "checkpoints, other instances until their next sync, and copies made by hand"
 )
+_SHA256 = 64
 _log = Log("meso.memory")
 
 
@@ -73,6 +75,25 @@ class Purging:
             except OSError as problem:
                 raise storage_error(problem, place) from problem
             return self._carry_out(plan, place)
+
+    def take(self, told: Event, caller: Caller) -> None:
+        """Another instance purged it: so does this one. The locks are held."""
+        store, name = self._store, told.memory
+        words = told.about.split()
+        paths = {place for path in (told.path,) if path for place in whereabouts(path)}
+        with contextlib.suppress(MesoError):
+            paths |= set(store.paths_of(name))
+        plan: dict[str, Any] = {"id": name, "by": caller.source, "paths": [], "blobs": [],
+                                "hashes": []}  # fmt: skip
+        if paths:
+            plan = self._plan(name, sorted(paths), caller)
+        plan["time"] = told.time
+        plan["hashes"] = sorted({*plan["hashes"], *(w for w in words if len(w) == 64)})
+        plan["blobs"] = sorted({*plan["blobs"], *(w for w in words if len(w) == 40)})
+        place = store.directory / PLANS / f"{name}.json"
+        durable.make_directories(place.parent)
+        durable.write(place, json.dumps(plan).encode())
+        self._carry_out(plan, place)
 
     def _plan(self, name: str, paths: list[str], caller: Caller) -> dict[str, Any]:
         store = self._store
@@ -117,8 +138,9 @@ class Purging:
         store = self._store
         if set(self._told(name)) >= set(hashes) and hashes:
             return
-        event = new_event(float(plan["time"]), name, "purged", by=str(plan["by"]),
-                          about=" ".join(hashes))  # fmt: skip
+        path = next(iter(plan["paths"]), "")
+        event = new_event(float(plan["time"]), name, "purged", by=str(plan["by"]), path=path,
+                          about=" ".join([*hashes, *plan["blobs"]]))  # fmt: skip
         now = time.time()
 
         def tell(index: Index) -> None:
@@ -131,7 +153,8 @@ class Purging:
 
     def _told(self, name: str) -> list[str]:
         events = self._store.index.use(lambda index: self._store.lives.of(index, name))
-        return [word for e in events if e.kind == "purged" for word in e.about.split()]
+        return [word for e in events if e.kind == "purged" for word in e.about.split()
+                if len(word) == _SHA256]  # fmt: skip
 
     def _copies(self, name: str, hashes: set[str]) -> Iterator[Path]:
         """What restores put aside, or hold ready."""

@@ -51,7 +51,7 @@ def rewrite(repository: Repository, blobs: set[str]) -> int:
         export.unlink(missing_ok=True)
         filtered.unlink(missing_ok=True)
     clean(repository)
-    left = [blob for blob in sorted(blobs) if _there(repository, blob)]
+    left = [blob for blob in sorted(blobs) if there(repository, blob)]
     if left:
         raise MesoError(
             "memory.purge_incomplete", f"git still has {len(left)} of the purged versions",
@@ -71,7 +71,8 @@ def clean(repository: Repository) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _there(repository: Repository, blob: str) -> bool:
+def there(repository: Repository, blob: str) -> bool:
+    """True if the repository holds these bytes."""
     return repository.run("cat-file", "-t", blob, fine=(0, 1, 128)).strip() == b"blob"
 
 

@@ -13,6 +13,7 @@ from meso_services.memory_manager.acts import Acts
 from meso_services.memory_manager.purging import Purging
 from meso_services.memory_manager.routes import By, Name, caller_of, memory_of
 from meso_services.memory_manager.store import Caller, MemoryStore
+from meso_services.memory_manager.syncing import Syncing
 from meso_services.runtime.app import errors
 from meso_services.runtime.peer import Peer, require_operator
 
@@ -20,7 +21,8 @@ Operator = Annotated[Peer, Depends(require_operator)]
 _CHANGE = errors(404, 409, 507)
 
 
-def add_acts(app: FastAPI, store: MemoryStore, acts: Acts, purging: Purging) -> None:
+def add_acts(app: FastAPI, store: MemoryStore, acts: Acts, purging: Purging,
+             syncing: Syncing) -> None:  # fmt: skip
     """Give `app` those routes."""
     _add_changes(app, acts)
     _add_told(app, store)
@@ -29,6 +31,11 @@ def add_acts(app: FastAPI, store: MemoryStore, acts: Acts, purging: Purging) -> 
     def purge(id: Name, wanted: wire.By, peer: Operator) -> wire.Receipt:  # noqa: A002
         """Remove a memory from everywhere, for good. Only an operator may."""
         return purging.purge(id, _by(peer, wanted.source))
+
+    @app.post("/v1/sync", responses=errors(403, 404, 409, 507))
+    def sync(wanted: wire.Sync, peer: Operator) -> wire.SyncReply:
+        """Exchange memories with another repository. Only an operator may."""
+        return syncing.sync(wanted.remote, caller_of(peer), dry_run=wanted.dry_run)
 
     @app.post("/v1/reindex", responses=errors(507))
     def reindex() -> wire.Reindexed:
