@@ -20,6 +20,8 @@ from meso_services.memory.engine import ANY, Document, Engine, Filters, Floats, 
 DAY = 86_400.0
 # So many are taken from each side before they are fused.
 _LEAST_CANDIDATES = 50
+# Words that together are worth this much BM25 count half of what they could.
+_TELLING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,13 @@ class _Judge:
         )
 
     def _share(self, one: Document) -> float:
-        """Of the words: all of it where there is no meaning to compare, and the reverse."""
-        if self._vector is None or one.vector is None:
+        """Of the words: all of it where no meaning is asked for. Else the less, the less the
+        query's words tell: those that nearly every document has say nothing of any.
+        """
+        if self._vector is None:
             return 1.0
-        return self._parameters.words if self._bm25 else 0.0
+        telling = self._expected / (self._expected + _TELLING)
+        return telling if one.vector is None else self._parameters.words * telling
 
     def _fused(self, one: Document) -> float:
         words, meaning = self._parts(one)

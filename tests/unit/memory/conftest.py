@@ -10,6 +10,7 @@ import pytest
 
 from meso_services.memory.embedded.engine import EmbeddedEngine
 from meso_services.memory.engine import Engine, Floats
+from meso_services.memory.qdrant import QdrantEngine, connect
 
 DIMENSION, MODEL = 16, "crafted"
 Vector = Callable[[int], Floats]
@@ -33,7 +34,14 @@ def embedded(tmp_path: Path) -> Iterator[EmbeddedEngine]:
     made.close()
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture
+def qdrant(tmp_path: Path) -> Iterator[QdrantEngine]:
+    made = QdrantEngine(connect(f"file:{tmp_path}/qdrant"), DIMENSION, MODEL)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["embedded", "qdrant"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     found: Engine = request.getfixturevalue(request.param)
     return found
