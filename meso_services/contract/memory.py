@@ -310,3 +310,28 @@ class SearchReply(Message):
     words: tuple[str, ...] = Field(description="The words that were searched for")
     searched: int = Field(description="Number of memories in the index")
     meaning: str = Field(default="", description="Empty, or why embeddings took no part")
+
+
+class Theme(Message):
+    """Memories of one theme, named from their own words; `members` are ids, most typical first."""
+
+    name: str
+    words: tuple[str, ...]
+    members: tuple[str, ...]
+    coherence: float = Field(description="Mean cosine of its memories to its middle")
+
+
+class ThemesReply(Message):
+    """`GET /v1/themes`, the largest first; `none` are memories of no theme."""
+
+    themes: tuple[Theme, ...]
+    none: tuple[str, ...]
+    left_out: int = Field(description="Memories that were not looked at: too many, or no vector")
+
+
+class MapReply(Message):
+    """`GET /v1/map`: the landscape as a picture; `data` in base64."""
+
+    format: Literal["png", "html"]
+    method: Literal["tsne", "pca"]
+    data: str

@@ -15,6 +15,7 @@ from meso_services.memory_manager.routes_restoring import add_restoring
 from meso_services.memory_manager.settings import Settings
 from meso_services.memory_manager.store import MemoryStore
 from meso_services.memory_manager.syncing import Syncing
+from meso_services.memory_manager.themes import add_themes
 from meso_services.runtime.app import application
 from meso_services.runtime.context import Context
 from meso_services.runtime.service import Service
@@ -37,6 +38,7 @@ def build(context: Context[Settings]) -> FastAPI:
     syncing = Syncing(store, purging)
     store.incoming = syncing.take_incoming
     add_acts(app, store, acts, purging, syncing)
+    add_themes(app, store)
     add_restoring(app, restoring, store)
     return app
 

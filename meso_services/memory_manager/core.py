@@ -272,6 +272,7 @@ class Core(Told):
 
     def _tend(self, uses: list[Event]) -> None:
         """What need not be done while somebody waits."""
+
         def work(index: Index) -> None:
             self._tell(index, uses)
             self.finder.tidy(index)

@@ -84,6 +84,7 @@ class Finder:
         limit: int, parameters: hybrid.Parameters,
     ) -> list[Ranked]:  # fmt: skip
         """The best memories."""
+
         def work() -> list[Ranked]:
             return hybrid.search(self._engine, words, vector, filters, limit, now=time.time(),
                                  parameters=parameters)  # fmt: skip
@@ -133,6 +134,7 @@ class Finder:
 
     def prove(self, index: Index, entry: Entry, word: str) -> bool:
         """Put, find and remove a document that no user can meet."""
+
         def work() -> bool:
             name = f"{PROBE}-{entry.id}"
             self._engine.put([Document(name, word, word, created=0.0)])
@@ -220,12 +222,11 @@ class Finder:
             raise _unusable(problem) from None
 
     def _open(self) -> Engine:
-        model = self.vectors.model
         try:
             return self._opened()
         except EngineDamaged as problem:
             _log.warning("rebuilding the search engine", reason=str(problem))
-            discard("embedded", place=self._place, model=model.title)
+            discard("embedded", place=self._place)
             self._stale = True
             return self._opened()
 
@@ -240,7 +241,7 @@ class Finder:
             self._engine.close()
         except EngineError as problem:
             _log.warning("the old engine was not closed in order", reason=str(problem))
-        discard("embedded", place=self._place, model=self.vectors.model.title)
+        discard("embedded", place=self._place)
         self._engine = self._opened()
 
 

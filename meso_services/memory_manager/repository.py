@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ SETTINGS = ("core.fsync=all", "core.hooksPath=/dev/null", "core.fsmonitor=false"
             "core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.autocrlf=false",
             "core.quotePath=false", "protocol.allow=never", "safe.directory=*",
             "core.commitGraph=false", "log.showSignature=false")  # fmt: skip
+_FILES = frozenset({b"100644", b"100755"})
 _HASH = re.compile(r"[0-9a-f]{4,40}")
 _UNFIT = re.compile(r"[<>\n\r\0]")
 
@@ -83,12 +84,25 @@ class Repository:
         return done.decode().strip() or None
 
     def tree(self, commit: str | None) -> dict[str, str]:
-        """Every path of a commit and the hash of its blob; none of none."""
+        """Every path of a commit and the hash of its blob; none of none. Files only: no link, no
+        other repository.
+        """
+        return {path: blob for path, (mode, blob) in self.entries(commit) if mode in _FILES}
+
+    def others(self, commit: str | None) -> int:
+        """How many entries of a commit are no files."""
+        return sum(mode not in _FILES for _, (mode, _) in self.entries(commit))
+
+    def entries(self, commit: str | None) -> Iterator[tuple[str, tuple[bytes, str]]]:
+        """Every path of a commit with its mode and hash, whatever it is."""
         if commit is None:
-            return {}
+            return
         raw = self.run("ls-tree", "-r", "-z", "--full-tree", commit, most=1 << 30)
-        rows = (row.partition(b"\t") for row in raw.split(b"\0") if row)
-        return {os.fsdecode(path): about.split()[2].decode() for about, _, path in rows}
+        for row in raw.split(b"\0"):
+            if row:
+                about, _, path = row.partition(b"\t")
+                mode, _, blob = about.split()
+                yield os.fsdecode(path), (mode, blob.decode())
 
     def commit(self, revisions: Sequence[Revision], *, onto: str | None = None) -> None:
         """Add commits to the branch, one after the other; durable afterwards."""

@@ -72,16 +72,13 @@ class Syncing:
             if self._store.committer.problem:
                 raise MesoError("memory.git_failed", self._store.committer.problem, status=503)
             fetched = self._fetch(url)
+            there = self._repository.tree(fetched)
             reply = self._merge(REMOTE, caller, dry_run=dry_run) if fetched else _nothing(dry_run)
             head = self._repository.head() or ""
             if not dry_run and head and head != fetched:
                 self._push(url, fetched, live=live)
             note = "the other instance takes it in by itself shortly" if live else ""
-            given = self._differing(fetched, head) if head != fetched else 0
-            if dry_run:
-                given = self._differing(fetched, head) if fetched else len(
-                    self._repository.tree(head)
-                )  # fmt: skip
+            given = _differing(there, self._repository.tree(head or None))
         return reply.model_copy(update={"given": given, "head": head, "note": note,
                                         "settled": head == fetched and not dry_run})  # fmt: skip
 
@@ -182,7 +179,7 @@ class Syncing:
         found = Trees()
         b, o, t = (self._repository.tree(one) for one in (base, ours, theirs))
         fit = {path for path in t if self._fits(path)}
-        found.left_out = len(t) - len(fit)
+        found.left_out = len(t) - len(fit) + self._repository.others(theirs)
         paths = {p for p in b.keys() | o.keys() | t.keys() if not b.get(p) == o.get(p) == t.get(p)}
         wanted = sorted({blob for tree in (b, o, t) for p, blob in tree.items() if p in paths})
         raws = self._repository.blobs(wanted)
@@ -247,14 +244,16 @@ class Syncing:
 
     def _all_of(self, theirs: str, trees: Trees) -> dict[str, bytes]:
         """Theirs with what was left out, which the merge must not contain."""
-        tree = self._repository.tree(theirs)
-        return trees.theirs | {p: b"" for p in tree if not self._fits(p) or (
+        tree = [path for path, _ in self._repository.entries(theirs)]
+        files = self._repository.tree(theirs)
+        return trees.theirs | {p: b"" for p in tree if p not in files} | {p: b"" for p in files if not self._fits(p) or (
             p in trees.ours.keys() | trees.base.keys() and p not in trees.theirs)}  # fmt: skip
 
-    def _differing(self, one: str | None, other: str) -> int:
-        a, b = self._repository.tree(one), self._repository.tree(other or None)
-        return sum(a.get(path) != b.get(path) for path in a.keys() | b.keys()
-                   if path.endswith(".md"))  # fmt: skip
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> int:
+    """How many memories of `other` are not so in `one`, or are only there."""
+    paths = one.keys() | other.keys()
+    return sum(one.get(path) != other.get(path) for path in paths if path.endswith(".md"))
 
 
 def _changes(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Change]:

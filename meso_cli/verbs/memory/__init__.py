@@ -28,6 +28,7 @@ is deleted unless you purge it. The search follows an edit by hand.
         ("meso memory forget ID", "hide it; meso memory unforget ID brings it back"),
         ("meso memory forget ID --purge", "gone from files, index, history and checkpoints"),
         ("meso memory fade 90d --dry-run", "what is old, unused and weak"),
+        ("meso memory map memories.html", "the landscape, with its themes"),
         ("meso memory sync /mnt/stick/memory.git", "exchange memories, both ways"),
     ),
 )
@@ -103,6 +104,11 @@ def _sync(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
 
 
+def _map(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="FILE", help="ending in .png or .html")
+    parser.add_argument("--quick", action="store_true", help="PCA instead of t-SNE")
+
+
 ACTIONS = (
     Action("write", "keep a memory", _write),
     Action("search", "find memories by words and meaning", _search),
@@ -116,6 +122,8 @@ ACTIONS = (
     Action("unforget", "bring a forgotten memory back", _named),
     Action("fade", "archive what is old, unused and weak", _fade),
     Action("sync", "exchange memories with another instance", _sync),
+    Action("themes", "what memories are about, by their own words", nothing),
+    Action("map", "draw the landscape of memories", _map),
     Action("reindex", "build the indexes anew from the files", nothing),
     Action("stats", "figures of all memories", nothing),
 )
@@ -145,6 +153,8 @@ _PARSERS: dict[str, Callable[[argparse.Namespace], ask.Request]] = {
     "forget": lambda a: ask.Forget(a.memory, a.reason, a.purge, a.yes),
     "fade": lambda a: ask.Fade(ask.seconds(a.age), a.below, a.dry_run),
     "sync": lambda a: ask.Sync(a.remote, a.dry_run),
+    "themes": lambda _: ask.Themes(),
+    "map": lambda a: ask.Map(a.target, a.quick),
     "reindex": lambda _: ask.Reindex(),
     "stats": lambda _: ask.Stats(),
 }
@@ -171,6 +181,10 @@ def run(request: ask.Request, output: Output) -> int:
                 change.unforget(memory, name, output)
             case ask.Search() | ask.Related() | ask.Show() | ask.List() | ask.Named():
                 look.run(memory, request, output)
+            case ask.Themes():
+                look.themes(memory, output)
+            case ask.Map(target, quick):
+                look.draw(memory, target, quick=quick, output=output)
             case ask.Stats():
                 look.stats(memory, output)
             case _:

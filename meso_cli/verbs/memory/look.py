@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from pathlib import Path
 from typing import assert_never
 
 from meso_cli.actions import service, text_or_input
-from meso_cli.output import Output
+from meso_cli.output import CliError, Output
 from meso_cli.verbs.memory import requests as ask
 from meso_services.contract import memory as wire
 from meso_services.contract.client import Connection, SessionManager
@@ -97,6 +99,33 @@ def stats(memory: Connection, output: Output) -> None:
     lines = [f"{key.replace('_', ' ')}: {json.dumps(value, ensure_ascii=False)}"
              for key, value in data.items() if value != ""]  # fmt: skip
     output.result(data, "\n".join(lines))
+
+
+def themes(memory: Connection, output: Output) -> None:
+    """What memories are about."""
+    found = memory.get("/v1/themes", wire.ThemesReply)
+    rows = [f"{one.name}  ({len(one.members)} memories, such as {one.members[0]})"
+            for one in found.themes]  # fmt: skip
+    rows.append(f"{len(found.none)} memories of no theme")
+    if found.left_out:
+        rows.append(f"{found.left_out} were not looked at")
+    output.result(found.model_dump(mode="json"), "\n".join(rows))
+
+
+def draw(memory: Connection, target: str, *, quick: bool, output: Output) -> None:
+    """The landscape as a file on this side."""
+    path = Path(target)
+    form = path.suffix.removeprefix(".")
+    if form not in ("png", "html"):
+        raise CliError("cli.bad_target", f"{target} ends in neither .png nor .html.",
+                       hint="Such as memories.html.")  # fmt: skip
+    method = "pca" if quick else "tsne"
+    found = memory.get("/v1/map", wire.MapReply, method=method, format=form)
+    try:
+        path.write_bytes(base64.b64decode(found.data))
+    except OSError as problem:
+        raise CliError("cli.not_written", f"cannot write {target}: {problem.strerror}.") from None
+    output.result({"file": str(path), "method": method}, f"{path}")
 
 
 def hits(reply: wire.SearchReply) -> str:

@@ -113,9 +113,23 @@ class Sync:
     dry_run: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Themes:
+    """What memories are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """The landscape as a file: PNG, or HTML by its ending."""
+
+    target: str
+    quick: bool
+
+
 Request = (
-    Write | Search | Related | Show | List | Named | Forget | Fade | Revert | Reindex | Stats | Sync
-)
+    Write | Search | Related | Show | List | Named | Forget | Fade | Revert | Reindex | Stats
+    | Sync | Themes | Map
+)  # fmt: skip
 
 
 def seconds(text: str) -> float:

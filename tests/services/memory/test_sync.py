@@ -136,6 +136,7 @@ def test_purged_on_one_side_is_gone_on_the_other(pair: Pair) -> None:
 def test_another_instance_s_directory_is_a_remote(pair: Pair) -> None:
     a = pair.one.write("The kettle is in the cupboard.")["memory"]["id"]
     b = pair.other.write("The garden has roses.")["memory"]["id"]
+    assert pair.other.commits(b)
     reply = pair.one.post("/v1/sync", {"remote": str(pair.other.directory)}, 200)
     assert reply["taken"] == 1
     assert pair.one.found("roses") == [b]
