@@ -107,6 +107,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
         Operation("forget(id)", _M, "POST /v1/memories/{id}/forget", command="memory forget"),
         Operation("unforget(id)", _M, "POST /v1/memories/{id}/unforget", command="memory unforget"),
         Operation("purge(id)", _M, "POST /v1/memories/{id}/purge", command="memory forget"),
+        Operation("check(id, model)", _M, "POST /v1/memories/{id}/check", command="memory check"),
         Operation("fade(age)", _M, "POST /v1/fade", command="memory fade"),
         Operation("list_memories()", _M, "GET /v1/memories", command="memory list"),
         Operation("why(id)", _M, "GET /v1/memories/{id}/why", command="memory why"),

@@ -335,3 +335,18 @@ class MapReply(Message):
     format: Literal["png", "html"]
     method: Literal["tsne", "pca"]
     data: str
+
+
+class Check(Message):
+    """`POST /v1/memories/{id}/check`: ask a model, through the API proxy, what contradicts it."""
+
+    model: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_text)]
+
+
+class Checked(Message):
+    """Which memories were compared, and which the model says cannot be true beside this one."""
+
+    id: str
+    model: str
+    compared: tuple[str, ...]
+    contradicts: tuple[Contradiction, ...]

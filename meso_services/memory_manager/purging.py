@@ -48,7 +48,7 @@ class Purging:
     """Purges memories, and finishes what a crash interrupted."""
 
     def __init__(self, store: MemoryStore, run: Path) -> None:
-        self._store, self._run = store, run
+        self._store, self.run = store, run
 
     def finish(self) -> None:
         """At a start: do what was begun."""
@@ -175,7 +175,7 @@ class Purging:
     def _checkpoints(self, hashes: list[str]) -> str:
         """The session manager keeps the bytes of checkpoints; it is asked to drop these."""
         try:
-            with Connection("session-manager", self._run, patience=0) as connection:
+            with Connection("session-manager", self.run, patience=0) as connection:
                 wanted = PurgeMemory(hashes=tuple(hashes))
                 done = connection.put("/v1/checkpoints/purged", wanted, PurgedMemory)
         except CallError as problem:

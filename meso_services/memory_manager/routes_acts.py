@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 
 from meso_services.contract import memory as wire
-from meso_services.memory_manager import telling
+from meso_services.memory_manager import asking, telling
 from meso_services.memory_manager.acts import Acts
 from meso_services.memory_manager.purging import Purging
 from meso_services.memory_manager.routes import By, Name, caller_of, memory_of
@@ -31,6 +31,11 @@ def add_acts(app: FastAPI, store: MemoryStore, acts: Acts, purging: Purging,
     def purge(id: Name, wanted: wire.By, peer: Operator) -> wire.Receipt:  # noqa: A002
         """Remove a memory from everywhere, for good. Only an operator may."""
         return purging.purge(id, _by(peer, wanted.source))
+
+    @app.post("/v1/memories/{id}/check", responses=errors(404, 502))
+    def check(id: Name, wanted: wire.Check) -> wire.Checked:  # noqa: A002
+        """Ask a model which memories cannot be true beside this one; the older ones fade faster."""
+        return asking.check(store, purging.run, id, wanted.model)
 
     @app.post("/v1/sync", responses=errors(403, 404, 409, 507))
     def sync(wanted: wire.Sync, peer: Operator) -> wire.SyncReply:

@@ -104,6 +104,11 @@ def _sync(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
 
 
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("memory", metavar="ID")
+    parser.add_argument("--model", required=True, help="as the API proxy knows it")
+
+
 def _map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="FILE", help="ending in .png or .html")
     parser.add_argument("--quick", action="store_true", help="PCA instead of t-SNE")
@@ -118,6 +123,7 @@ ACTIONS = (
     Action("why", "how strong a memory is, and its whole life", _named),
     Action("history", "the changes of a memory", _named),
     Action("revert", "what a memory said before", _revert),
+    Action("check", "ask a model what contradicts a memory", _check),
     Action("forget", "hide a memory; --purge removes it for good", _forget),
     Action("unforget", "bring a forgotten memory back", _named),
     Action("fade", "archive what is old, unused and weak", _fade),
@@ -150,6 +156,7 @@ _PARSERS: dict[str, Callable[[argparse.Namespace], ask.Request]] = {
     "show": lambda a: ask.Show(a.memory, not a.no_use),
     "list": lambda a: ask.List(a.source, a.tag, a.forgotten),
     "revert": lambda a: ask.Revert(a.memory, a.commit),
+    "check": lambda a: ask.Check(a.memory, a.model),
     "forget": lambda a: ask.Forget(a.memory, a.reason, a.purge, a.yes),
     "fade": lambda a: ask.Fade(ask.seconds(a.age), a.below, a.dry_run),
     "sync": lambda a: ask.Sync(a.remote, a.dry_run),
@@ -175,6 +182,8 @@ def run(request: ask.Request, output: Output) -> int:
         match request:
             case ask.Write() | ask.Forget() | ask.Fade() | ask.Revert() | ask.Sync():
                 change.run(memory, request, output)
+            case ask.Check(name, model):
+                change.check(memory, name, model, output)
             case ask.Reindex():
                 change.reindex(memory, output)
             case ask.Named("unforget", name):

@@ -104,6 +104,15 @@ def unforget(memory: Connection, name: str, output: Output) -> None:
     output.result(back.model_dump(mode="json"), f"{back.id} is in use again; it is {back.path}")
 
 
+def check(memory: Connection, name: str, model: str, output: Output) -> None:
+    """Ask a model."""
+    wanted = wire.Check(model=model)
+    told = memory.post(f"/v1/memories/{name}/check", wanted, wire.Checked, once=True)
+    rows = [f"{one.id}: {one.why}" for one in told.contradicts]
+    rows.append(f"{len(told.compared)} memories compared, {len(told.contradicts)} contradict it")
+    output.result(told.model_dump(mode="json"), "\n".join(rows))
+
+
 def reindex(memory: Connection, output: Output) -> None:
     """Build the indexes anew."""
     done = memory.post("/v1/reindex", wire.By(), wire.Reindexed, once=True)

@@ -88,6 +88,14 @@ class Fade:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """Which memories contradict one, by a model's word."""
+
+    memory: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Revert:
     """To what a memory said at a commit."""
 
@@ -128,7 +136,7 @@ class Map:
 
 Request = (
     Write | Search | Related | Show | List | Named | Forget | Fade | Revert | Reindex | Stats
-    | Sync | Themes | Map
+    | Sync | Themes | Map | Check
 )  # fmt: skip
 
 
