@@ -119,7 +119,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
         Operation("themes()", _M, "GET /v1/themes", command="memory themes"),
         Operation("map()", _M, "GET /v1/map", command="memory map"),
         Operation("reindex()", _M, "POST /v1/reindex", command="memory reindex"),
-    ),  # fmt: skip
+    ),
     TASKS: (
         Operation("create_task(subject, desc)", _S, "POST /v1/tasks", "create_task", "task create"),
         Operation(

@@ -131,8 +131,8 @@ class Acts:
             name = str(head.get("id") or (old.id if old else ""))
             kind = "edited" if old else "born"
             event = new_event(time.time(), name, kind, by=caller.source, path=path)
-            entry = store.written(path, head, text, [event], f"{kind} {name}", caller,
-                                  new=old is None)  # fmt: skip
+            entry = store.written(path, head, text, events=[event], about=f"{kind} {name}",
+                                  caller=caller, new=old is None)  # fmt: skip
             return Written(entry, old is None, recalled, masked, store.against(entry))
 
     def revert(self, name: str, commit: str | None, caller: Caller) -> Entry:

@@ -13,27 +13,30 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[=:]")
-_NEGATORS = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|[=:]")
+_NEGATORS = _words(
     "not no never none without cannot nobody nothing neither nor nicht kein keine keinen keiner "
-    "nie niemals ohne weder".split()
+    "nie niemals ohne weder"
 )
-_STOP = frozenset(
+_STOP = _words(
     "a an the this that these those it its to of and or so very really just also now currently "
-    "please always immer der die das ein eine einen einem einer und oder auch jetzt".split()
+    "please always immer der die das ein eine einen einem einer und oder auch jetzt"
 )
 # A fact has one value after these; what stands before them is what the fact is about.
-_COPULA = frozenset(
+_COPULA = _words(
     "is are was were be has have uses use costs cost runs run listens listen lives live equals "
     "moved needs need takes take weighs starts start begins ends closes opens = : "
-    "ist sind war hat haben nutzt kostet läuft wohnt braucht heißt beginnt endet".split()
+    "ist sind war hat haben nutzt kostet läuft wohnt braucht heißt beginnt endet"
 )
 # Of these only one can be true of a thing at a time.
-_PLACED = frozenset(
-    "in at on under behind inside near from until by as im am bei unter auf".split()
-)
-_SINGLE = frozenset("= : equals costs cost lives weighs starts begins ends closes opens kostet "
-                    "heißt wohnt beginnt endet".split())  # fmt: skip
+_PLACED = _words("in at on under behind inside near from until by as im am bei unter auf")
+_SINGLE = _words("= : equals costs cost lives weighs starts begins ends closes opens kostet "
+                    "heißt wohnt beginnt endet")  # fmt: skip
 _OPPOSITES = (
     ("on off", "enabled disabled", "true false", "open closed", "allowed forbidden", "yes no"),
     ("up down", "left right", "like dislike", "love hate", "work fail", "safe unsafe"),
@@ -44,6 +47,8 @@ _AUXILIARY = {"do": "", "does": "", "did": "", "don't": "not", "doesn't": "not",
               "isn't": "is not", "aren't": "are not", "wasn't": "was not", "can't": "can not",
               "won't": "will not", "hasn't": "has not", "cannot": "can not"}  # fmt: skip
 MOST_TOKENS = 2000
+# Longer texts say many things; a rule about one sentence does not fit them.
+MOST_COMPARED = 60
 SAME, BANDS, ROWS = 0.8, 6, 3
 
 
@@ -74,7 +79,7 @@ class Said:
 
 def said(text: str) -> Said:
     """Read a text."""
-    folded = unicodedata.normalize("NFC", text).casefold().replace("’", "'")
+    folded = unicodedata.normalize("NFC", text).casefold().replace("\u2019", "'")
     tokens: list[str] = []
     for token in _TOKEN.findall(folded):
         for word in _AUXILIARY.get(token, token).split():
@@ -103,23 +108,26 @@ def same(one: Said, other: Said) -> bool:
 
 def contradiction(new: Said, old: Said) -> str:
     """Why the two cannot both be true, or an empty text. Each rule needs the same subject."""
-    if not new.content or not old.content or len(new.content) > 60 or len(old.content) > 60:
+    if not all(0 < len(one.content) <= MOST_COMPARED for one in (new, old)):
         return ""
-    if new.negated != old.negated and _alike(new.content, old.content):
-        return "one says so, the other denies it"
+    if new.negated != old.negated:
+        alike = _alike(new.content, old.content)
+        return "one says so, the other denies it" if alike else ""
     differing = _difference(new.plain, old.plain)
-    if differing is None or new.negated != old.negated:
-        return ""
-    before, ours, theirs = differing
-    if frozenset((*ours, *theirs)) in OPPOSITES and len(ours) == len(theirs) == 1:
-        return f"“{theirs[0]}” became “{ours[0]}”"
+    return _valued(*differing) if differing is not None else ""
+
+
+def _valued(before: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> str:
+    """The same beginning, and then two things of which one can be so."""
+    became = f"“{' '.join(theirs)}” became “{' '.join(ours)}”"
+    if len(ours) == len(theirs) == 1 and frozenset((*ours, *theirs)) in OPPOSITES:
+        return became
     if not _is_value(before):
         return ""
     if _numeric(ours) and _numeric(theirs):
         return f"the value {' '.join(theirs)} became {' '.join(ours)}"
-    if before[-1] in _PLACED or any(word in _SINGLE for word in before[-2:]):
-        return f"“{' '.join(theirs)}” became “{' '.join(ours)}”"
-    return ""
+    one_place = before[-1] in _PLACED or any(word in _SINGLE for word in before[-2:])
+    return became if one_place else ""
 
 
 def keys(text: Said) -> frozenset[str]:

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from meso_services.files.strict_yaml import DocumentError
 from meso_services.memory_manager.committing import Committer, OnDisk
-from meso_services.memory_manager.comparing import contradiction, keys, said
+from meso_services.memory_manager.comparing import Said, contradiction, keys, said
 from meso_services.memory_manager.files import Entry, MemoryFiles
 from meso_services.memory_manager.finding import EMBED, PLACE, Finder, text_of
 from meso_services.memory_manager.follow import FollowingIndex, Noticed, Told
-from meso_services.memory_manager.index import Index
+from meso_services.memory_manager.index import Alike, Index
 from meso_services.memory_manager.journal import PLACE as LIVES
 from meso_services.memory_manager.journal import Journal, new_event
 from meso_services.memory_manager.life import Event, Parameters
@@ -30,6 +30,7 @@ from meso_services.runtime.process import CommandError
 
 INDEX = Path(".index/files.sqlite3")
 HAND = "by hand"
+MOST_SAID = 4096
 OWN = "MESO memory manager"
 _log = Log("meso.memory")
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Core(Told):
         self._uses: dict[tuple[str, str, int], Event] = {}
         self._used: dict[tuple[str, str, int], None] = {}
         self._watched = time.monotonic()
+        self._said: dict[str, Said] = {}
         # Who is said to have changed what nobody announced: a person, or a restore that runs.
         self.unannounced = (HAND, "")
         self.quiet = False
@@ -191,12 +193,20 @@ class Core(Told):
 
     def _opposed(self, index: Index, entry: Entry) -> list[tuple[str, str]]:
         text, found = said(entry.content), []
-        for path in index.by_keys(keys(text)):
-            other = self.read(path)
-            if other is not None and other.id != entry.id and not other.archived:
-                if why := contradiction(text, said(other.content)):
-                    found.append((other.id, why))
+        for one in index.by_keys(keys(text)):
+            other = None if one.id == entry.id or one.archived else self.said_by(one)
+            if other is not None and (why := contradiction(text, other)):
+                found.append((one.id, why))
         return found
+
+    def said_by(self, one: Alike) -> Said | None:
+        """What a memory says, remembered by its file's hash: many are compared again and again."""
+        known = self._said.get(one.sha256)
+        if known is None and (entry := self.read(one.path)) is not None:
+            known = self._said[one.sha256] = said(entry.content)
+            while len(self._said) > MOST_SAID:
+                del self._said[next(iter(self._said))]
+        return known
 
     def entry(self, index: Index, name: str) -> Entry | None:
         """A memory by its id, as its file says it."""
@@ -329,6 +339,7 @@ class Core(Told):
 
     def purged(self) -> None:
         """A memory is gone for good; whatever else is derived from it goes too."""
+        self._said.clear()
         self.index.use(self.finder.scrub)
 
     def without_vector(self, index: Index) -> int:

@@ -81,7 +81,7 @@ class Finder:
 
     def search(  # noqa: PLR0913 (what makes up a search)
         self, index: Index, words: Sequence[str], vector: Floats | None, filters: Filters,
-        limit: int, parameters: hybrid.Parameters,
+        limit: int, *, parameters: hybrid.Parameters,
     ) -> list[Ranked]:  # fmt: skip
         """The best memories."""
 

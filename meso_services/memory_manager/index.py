@@ -57,6 +57,16 @@ class Known:
     id: str | None = None
 
 
+@dataclass(frozen=True)
+class Alike:
+    """A memory that may say something like another: where it is, and its file's SHA-256."""
+
+    path: str
+    id: str
+    archived: bool
+    sha256: str
+
+
 class Index:
     """The database. Every method may raise sqlite3.Error; the store then rebuilds it."""
 
@@ -163,16 +173,17 @@ class Index:
         """The path of a memory with this fingerprint."""
         return self._text("SELECT path FROM memories WHERE fingerprint = ?", same)
 
-    def by_keys(self, wanted: Iterable[str], most: int = 64) -> list[str]:
-        """Paths of memories that share one of the keys (see `comparing`), newest first."""
+    def by_keys(self, wanted: Iterable[str], most: int = 24) -> list[Alike]:
+        """Memories that share one of the keys (see `comparing`), newest first."""
         found = list(wanted)
         marks = ", ".join("?" for _ in found)
         rows = self._run(
-            "SELECT DISTINCT path, born FROM keys JOIN memories USING (number)"  # noqa: S608
-            f" WHERE key IN ({marks}) ORDER BY born DESC, path LIMIT ?",
+            "SELECT DISTINCT path, id, archived, sha256, born FROM keys"  # noqa: S608
+            f" JOIN memories USING (number) WHERE key IN ({marks})"
+            " ORDER BY born DESC, path LIMIT ?",
             (*found, most),
         )
-        return [row[0] for row in rows]
+        return [Alike(row[0], row[1], bool(row[2]), row[3]) for row in rows]
 
     def born(self, name: str) -> float | None:
         """When a memory began, in Unix seconds: as its file says, else the file's own time."""

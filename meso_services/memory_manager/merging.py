@@ -107,7 +107,7 @@ def _head(base: Entry | None, ours: Entry, theirs: Entry) -> dict[str, Any]:
         a, b, was = ours.head.get(key), theirs.head.get(key), old.get(key)
         if key in ("tags", "also"):
             value: Any = _united(was, a, b)
-        elif a == b or b == was:
+        elif b in (a, was):
             value = a
         elif a == was:
             value = b
@@ -169,7 +169,7 @@ def _lines(ours: bytes | None, theirs: bytes | None) -> bytes | None:
 
 
 def _raw(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:
-    if ours == theirs or theirs == base:
+    if theirs in (ours, base):
         return ours
     if ours == base:
         return theirs

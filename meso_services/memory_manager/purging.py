@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from meso_services.contract import memory as wire
-from meso_services.contract.checkpoints import PurgeMemory, PurgedMemory
+from meso_services.contract.checkpoints import PurgedMemory, PurgeMemory
 from meso_services.contract.client import CallError, Connection
 from meso_services.files.strict_yaml import DocumentError
 from meso_services.memory_manager import rewriting

@@ -230,7 +230,7 @@ def _quoted(path: str) -> bytes:
     return (
         b'"'
         + b"".join(
-            bytes([byte]) if 0x20 <= byte and byte not in b'"\\' else b"\\%03o" % byte
+            bytes([byte]) if byte >= 0x20 and byte not in b'"\\' else b"\\%03o" % byte
             for byte in raw
         )
         + b'"'

@@ -110,7 +110,7 @@ class Restoring:
         return Prepared(
             token=token,
             missing=tuple(missing),
-            add=sum(plan.mode == "checkpoint" and p not in now
+            add=sum((plan.mode == "checkpoint" and p not in now)
                     or now.keys().isdisjoint(whereabouts(p)) for p in wanted),
             replace=len(replaced) if plan.mode == "checkpoint" else 0,
             remove=len(gone),

@@ -117,4 +117,4 @@ def _stream(
                 file.close()
     if status:
         raise MesoError("memory.git_failed", f"git {arguments[0]} ended with status {status}",
-                        status=503, hint="look at the disk's health and its free space")  # fmt: skip
+                        status=503, hint="look at the disk's health and free space")  # fmt: skip

@@ -52,7 +52,7 @@ def add_memories(app: FastAPI, store: MemoryStore) -> None:
 
     @app.get("/v1/search")
     def search(  # noqa: PLR0913 (the filters)
-        q: SearchQuery, peer: By, limit: Limit = 10, since: Moment = None, until: Moment = None,
+        q: SearchQuery, peer: By, *, limit: Limit = 10, since: Moment = None, until: Moment = None,
         source: Words = (), tag: Words = (), use: Use = True,
     ) -> wire.SearchReply:  # fmt: skip
         """Memories that have the words or the meaning, best first, each with its reasons.

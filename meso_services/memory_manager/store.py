@@ -134,9 +134,11 @@ class MemoryStore(Core):
     def _whole(self, index: Index, text: Said, at: str) -> str | None:
         if len(text.content) < QUOTED_WORDS:
             return None
-        paths = index.by_keys([whole_key(text)])
-        entries = (self.read(path) for path in paths if path != at)
-        return next((e.id for e in entries if e and said(e.content).tokens == text.tokens), None)
+        for one in index.by_keys([whole_key(text)]):
+            known = self.said_by(one) if one.path != at else None
+            if known is not None and known.tokens == text.tokens:
+                return one.id
+        return None
 
     def only_recalled(self, recalled: tuple[str, ...], masked: bool) -> Written:
         for name in recalled:
@@ -153,23 +155,24 @@ class MemoryStore(Core):
 
     def _same(self, index: Index, text: Said) -> Entry | None:
         """A memory that says nearly the same; one in use rather than a forgotten one."""
-        found = []
-        for path in index.by_keys(keys(text)):
-            entry = self.read(path)
-            if entry is not None and same(text, said(entry.content)):
-                found.append(entry)
-        return min(found, key=lambda e: (e.archived, e.path)) if found else None
+        alike = [one for one in index.by_keys(keys(text))
+                 if (known := self.said_by(one)) and same(text, known)]  # fmt: skip
+        for one in sorted(alike, key=lambda one: (one.archived, one.path)):
+            if (entry := self.read(one.path)) is not None and same(text, said(entry.content)):
+                return entry
+        return None
 
     def _new(self, text: str, tags: tuple[str, ...], caller: Caller) -> Entry:
         head = new_head(caller.source, tags)
         created = str(head["created"])
         path = f"{created[:4]}/{created[5:7]}/{head['id']}.md"
         event = new_event(time.time(), str(head["id"]), "born", by=caller.source, path=path)
-        return self.written(path, head, text, [event], f"write {head['id']}", caller, new=True)
+        return self.written(path, head, text, events=[event], about=f"write {head['id']}",
+                            caller=caller, new=True)  # fmt: skip
 
     def written(  # noqa: PLR0913 (what makes up one change)
-        self, path: str, head: dict[str, object], text: str, events: list[Event], about: str,
-        caller: Caller, *, new: bool = False,
+        self, path: str, head: dict[str, object], text: str, *, events: list[Event], about: str,
+        caller: Caller, new: bool = False,
     ) -> Entry:  # fmt: skip
         """Write a file, take it in, have it committed. What is refused does not turn up later."""
         before = None if new else self.read(path)
@@ -207,7 +210,8 @@ class MemoryStore(Core):
         events = [new_event(time.time(), old.id, "merged", by=caller.source, path=old.path,
                             about="with a fuller text" if fuller else "")]  # fmt: skip
         body = text if fuller else old.content
-        return self.written(old.path, head, body, events, f"merge into {old.id}", caller)
+        return self.written(old.path, head, body, events=events,
+                            about=f"merge into {old.id}", caller=caller)  # fmt: skip
 
     def moved(self, old: Entry, to: str, kind: str, caller: Caller, about: str) -> Entry:
         """A memory at another place. Raises `memory.in_the_way`, `storage.*`."""
@@ -265,7 +269,7 @@ class MemoryStore(Core):
         )
 
         def look(index: Index) -> Result:
-            found = self.finder.search(index, words, vector, filters, limit, by)
+            found = self.finder.search(index, words, vector, filters, limit, parameters=by)
             places = index.places([one.document.id for one in found])
             hits = [(one, *places[one.document.id]) for one in found if one.document.id in places]
             return Result(tuple(hits), words, index.count(), self._no_meaning(vector))

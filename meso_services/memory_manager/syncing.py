@@ -244,10 +244,12 @@ class Syncing:
 
     def _all_of(self, theirs: str, trees: Trees) -> dict[str, bytes]:
         """Theirs with what was left out, which the merge must not contain."""
-        tree = [path for path, _ in self._repository.entries(theirs)]
         files = self._repository.tree(theirs)
-        return trees.theirs | {p: b"" for p in tree if p not in files} | {p: b"" for p in files if not self._fits(p) or (
-            p in trees.ours.keys() | trees.base.keys() and p not in trees.theirs)}  # fmt: skip
+        links = [path for path, _ in self._repository.entries(theirs) if path not in files]
+        known = trees.ours.keys() | trees.base.keys()
+        unfit = [path for path in files if not self._fits(path)]
+        large = [path for path in files if path in known and path not in trees.theirs]
+        return trees.theirs | dict.fromkeys((*links, *unfit, *large), b"")
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> int:

@@ -142,10 +142,8 @@ def _verified(source: Path) -> Carried:
                     raise damaged(source.name, "a line of the session is no entry")
                 chained_now = chained(chained_now, entry.id)
                 last = entry.id.encode()
-            case "memory":
+            case "memory" | "purged":
                 carried.blobs.add(_blob(line, source))
-            case "purged" if _HASH.fullmatch(str(line.get("hash"))):
-                carried.blobs.add(str(line["hash"]))
             case "workspace":
                 carried.workspace = _bundle(line, source)
             case _:
@@ -177,6 +175,8 @@ def _first(line: dict[str, Any], source: Path) -> Carried:
 
 
 def _blob(line: dict[str, Any], source: Path) -> str:
+    if line["part"] == "purged" and _HASH.fullmatch(str(line.get("hash"))):
+        return str(line["hash"])
     try:
         raw = base64.b64decode(str(line.get("data", "")), validate=True)
     except (binascii.Error, ValueError) as problem:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +116,6 @@ def test_checkpoints_lose_it_by_tombstone(memories: Memories, service: Any) -> N
 
 
 def test_who_is_no_operator_cannot_purge(memories: Memories) -> None:
-    import os
-
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
     name = memories.write("Kept from nobody.")["memory"]["id"]
@@ -123,15 +123,14 @@ def test_who_is_no_operator_cannot_purge(memories: Memories) -> None:
         "import os, socket; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         f"s = socket.socket(socket.AF_UNIX); s.connect({str(memories.running.socket)!r})\n"
         f"s.sendall(b'POST /v1/memories/{name}/purge HTTP/1.1\\r\\nHost: m\\r\\n"
-        "Content-Type: application/json\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n{}')\n"
+        "Content-Type: application/json\\r\\nContent-Length: 2\\r\\n"
+        "Connection: close\\r\\n\\r\\n{}')\n"
         "print(s.recv(9999).decode())"
     )
     memories.running.socket.chmod(0o666)
     for parent in memories.running.socket.parents:
         if str(parent).startswith(str(memories.running.root)):
             parent.chmod(0o755)
-    import sys
-
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert b" 403 " in done.stdout, done
     assert memories.found("nobody") == [name]

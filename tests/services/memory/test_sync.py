@@ -36,11 +36,13 @@ class Pair:
     def contents(self) -> list[dict[str, bytes]]:
         return [
             {p.relative_to(m.directory).as_posix(): p.read_bytes()
-             for p in m.directory.rglob("*.md") if not p.relative_to(m.directory).parts[0].startswith(".")}
+             for p in m.directory.rglob("*.md")
+             if not p.relative_to(m.directory).parts[0].startswith(".")}
             for m in (self.one, self.other)
         ]  # fmt: skip
 
 
+GIT = shutil.which("git") or "git"
 SETTINGS = {"rescan_seconds": 0, "watch_seconds": 0.5, "source_per_minute": 0}
 
 
@@ -48,7 +50,7 @@ SETTINGS = {"rescan_seconds": 0, "watch_seconds": 0.5, "source_per_minute": 0}
 def pair() -> Iterator[Pair]:
     with new_root() as a, new_root() as b, new_root() as c, starter(a) as one, starter(b) as other:
         bare = c / "memory.git"
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", bare], check=True)
+        subprocess.run([GIT, "init", "-q", "--bare", "-b", "main", bare], check=True)
         yield Pair(Memories(one("memory-manager", SETTINGS)),
                    Memories(other("memory-manager", SETTINGS)), bare)  # fmt: skip
 
@@ -123,11 +125,11 @@ def test_purged_on_one_side_is_gone_on_the_other(pair: Pair) -> None:
         assert other in memories.found("stays")
         for git in (memories.directory / ".git",):
             raw = subprocess.run(
-                ["git", f"--git-dir={git}", "-c", "safe.directory=*", "cat-file", "--batch",
+                [GIT, f"--git-dir={git}", "-c", "safe.directory=*", "cat-file", "--batch",
                  "--batch-all-objects"], capture_output=True, check=True,
             ).stdout  # fmt: skip
             assert b"xylophonic" not in raw
-    log = subprocess.run(["git", f"--git-dir={pair.bare}", "log", "-p", "--all"],
+    log = subprocess.run([GIT, f"--git-dir={pair.bare}", "log", "-p", "--all"],
                          capture_output=True, check=True).stdout  # fmt: skip
     assert b"xylophonic" not in log
     assert pair.contents()[0] == pair.contents()[1]
@@ -149,7 +151,7 @@ def test_what_no_memory_can_be_is_left_out(pair: Pair, tmp_path: Path) -> None:
     pair.one.write("Here before.")
     pair.one.post("/v1/sync", {"remote": str(pair.bare)}, 200)
     work = tmp_path / "work"
-    subprocess.run(["git", "clone", "-q", pair.bare, work], check=True)
+    subprocess.run([GIT, "clone", "-q", pair.bare, work], check=True)
     (work / "link.md").symlink_to("/etc/passwd")
     (work / "huge.md").write_text("x" * 200_000)
     (work / "binary.md").write_bytes(b"\xff\xfe\x00")
@@ -159,7 +161,7 @@ def test_what_no_memory_can_be_is_left_out(pair: Pair, tmp_path: Path) -> None:
     (work / "fine.md").write_text("A fine note about pears.")
     (work / ".life/evil").mkdir(parents=True, exist_ok=True)
     (work / ".life/evil/x.sh").write_text("#!/bin/sh")
-    git = ["git", "-C", str(work), "-c", "user.name=x", "-c", "user.email=x@y"]
+    git = [GIT, "-C", str(work), "-c", "user.name=x", "-c", "user.email=x@y"]
     subprocess.run([*git, "add", "-A", "-f"], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "evil"], check=True)
     subprocess.run([*git, "push", "-q", "origin", "main"], check=True)
