@@ -16,12 +16,14 @@ from meso_host.setup import tree
 from meso_services.runtime import process
 
 PLACE = tree.STATE / "peers" / "memory"
-PACKAGES = ("chromadb", "sqlite-vec", "numpy")
+# apsw, because not every Python lets its own SQLite load an extension.
+PACKAGES = ("chromadb", "sqlite-vec", "apsw", "numpy")
+READY = "ready-with-apsw"
 ASKED, BATCH = 100, 5000
 # Each is told to store vectors by id and is asked for the ten nearest by the cosine. A cosine is
 # a distance to neither of them unless it is said; both are given all the time they want to write.
 PROGRAM = """
-import json, os, sqlite3, statistics, sys, time
+import json, statistics, sys, time
 import numpy as np
 which, place, vectors, queries = sys.argv[1:]
 rows, asked = np.load(vectors, mmap_mode="r"), np.load(queries)
@@ -37,10 +39,10 @@ if which == "chromadb":
     def ask(one):
         return [int(i) for i in held.query(query_embeddings=[one.tolist()], n_results=10)["ids"][0]]
 else:
-    import sqlite_vec
-    held = sqlite3.connect(place)
+    import apsw, sqlite_vec
+    held = apsw.Connection(place)
     held.enable_load_extension(True)
-    sqlite_vec.load(held)
+    held.load_extension(sqlite_vec.loadable_path())
     held.execute("create virtual table v using vec0("
                  f"id integer primary key, e float[{rows.shape[1]}] distance_metric=cosine)")
     with held:
@@ -90,10 +92,10 @@ def run(note: Note, root: Path, source: Source, size: int, ours: float) -> Itera
 
 
 def _measure(root: Path, peer: str) -> tuple[float, float, float]:
-    if not (PLACE / "ready").exists():
-        process.run([sys.executable, "-m", "venv", PLACE])
+    if not (PLACE / READY).exists():
+        process.run([sys.executable, "-m", "venv", PLACE], timeout=300)
         process.run([PLACE / "bin/pip", "install", "-q", *PACKAGES], timeout=1800)
-        (PLACE / "ready").touch()
+        (PLACE / READY).touch()
     python, files = PLACE / "bin/python", (root / "vectors.npy", root / "queries.npy")
     found = process.run([python, "-c", PROGRAM, peer, root / peer, *files], timeout=3600)
     median, written, recall = json.loads(found.stdout.splitlines()[-1])

@@ -19,7 +19,7 @@ from meso_services.memory.engine import ANY, Document, Engine, Filters, Floats, 
 
 DAY = 86_400.0
 # So many are taken from each side before they are fused.
-_LEAST_CANDIDATES = 50
+_LEAST_CANDIDATES = 30
 # Words that together are worth this much BM25 count half of what they could.
 _TELLING = 1.0
 
@@ -34,7 +34,7 @@ class Parameters:
     """
 
     fusion: Literal["scores", "ranks"] = "scores"
-    words: float = 0.4
+    words: float = 0.3
     floor: float = 0.1
     rank_constant: float = 60.0
     strength_weight: float = 0.3
@@ -128,7 +128,7 @@ class _Judge:
             return self._cosine[one.id][1]
         if self._vector is None or one.vector is None:
             return None
-        return round(float(np.dot(one.vector, self._vector)), 6)
+        return round(float(one.vector.astype(np.float64) @ self._vector.astype(np.float64)), 6)
 
     def _parts(self, one: Document) -> tuple[float, float]:
         """What words and meaning give, before they are weighted."""

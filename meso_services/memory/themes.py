@@ -154,7 +154,8 @@ class _Found:
             born = range(known, self.clusters.count)
             for number in sorted({*due, *born}):
                 self._settle(number)
-            if not changes:
+            # Without a new group the rest would be told the same once more.
+            if not born:
                 break
 
     def _settle(self, number: int) -> None:

@@ -7,6 +7,7 @@ interrupted change may still need.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -100,8 +101,10 @@ class Database:
 
     def close(self) -> None:
         """Close it; it says from then on that it was closed in order."""
-        if not self._clean and not self._connection.in_transaction:
-            self.set_fact("clean", "1")
+        # On a full or broken disk the next opening looks at everything.
+        with contextlib.suppress(sqlite3.Error):
+            if not self._clean and not self._connection.in_transaction:
+                self.set_fact("clean", "1")
         self._connection.close()
 
     def abandon(self) -> None:
@@ -348,7 +351,8 @@ def conditions(filters: Filters) -> tuple[str, list[object]]:
 
 def _document(row: Sequence[Any]) -> Document:
     name, title, text, source, tags, created, strength = row
-    return Document(name, title, text, source, tuple(json.loads(tags)), created, strength)
+    held = () if tags == "[]" else tuple(json.loads(tags))
+    return Document(name, title, text, source, held, created, strength)
 
 
 def _any(words: Sequence[str]) -> str:

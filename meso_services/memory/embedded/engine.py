@@ -153,7 +153,7 @@ class EmbeddedEngine:
         with _plainly():
             rows = self._rows.view(self._most)
             numbers, found = self._candidates(rows, query, filters, limit)
-            return self._told(rows, numbers, found, limit)
+            return self._told(rows, query, (numbers, found), limit)
 
     def _candidates(
         self, rows: Floats, query: Floats, filters: Filters, limit: int
@@ -198,17 +198,20 @@ class EmbeddedEngine:
     def _tail(self, graph: Graph) -> Numbers:
         return graph.until + np.flatnonzero(self._alive[graph.until : self._most])
 
-    def _told(self, rows: Floats, numbers: Numbers, found: Floats, limit: int) -> list[Scored]:
+    def _told(
+        self, rows: Floats, query: Floats, candidates: tuple[Numbers, Floats], limit: int
+    ) -> list[Scored]:
         """The best, by name; those equal to the last one compete for its place by their ids."""
+        numbers, found = candidates
         if len(found) > limit:
             least = np.partition(found, len(found) - limit)[len(found) - limit]
-            best = found >= least - np.float32(10.0**-PLACES)
-            numbers, found = numbers[best], found[best]
-        there = np.isfinite(found)
-        numbers, found = numbers[there], found[there]
+            numbers = numbers[found >= least - np.float32(10.0**-PLACES)]
+        numbers = numbers[self._alive[numbers]]
+        # A sum in single precision depends on where in a block a row stands; this does not.
+        cosines = rows[numbers].astype(np.float64) @ query.astype(np.float64)
         ids = self._database.ids(numbers.tolist())
         result = []
-        for number, score in zip(numbers.tolist(), found.tolist(), strict=True):
+        for number, score in zip(numbers.tolist(), cosines.tolist(), strict=True):
             name, total = ids[number]
             if checksum(rows[number]) != total:
                 raise EngineDamaged(f"the vector of {name} is damaged")

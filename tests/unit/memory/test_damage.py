@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +158,44 @@ def test_what_a_killed_process_committed_is_there(place: Path, vector: Vector) -
     assert again.count() == 200
     assert again.by_vector(vector(150))[0].id == "d150"
     again.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from meso_services.memory.embedded.engine import EmbeddedEngine
+from meso_services.memory.engine import Document
+engine = EmbeddedEngine(Path(sys.argv[1]), 16, "m")
+for n in range(int(sys.argv[2]), 100_000):
+    row = np.random.default_rng(n).standard_normal(16).astype(np.float32)
+    engine.put([Document(f"d{n}", "", f"word{n}", vector=row / np.linalg.norm(row))])
+    if n % 3 == 0:
+        engine.remove([f"d{n - 3}"])
+    print(n, flush=True)
+"""
+
+
+def test_killed_while_it_writes_it_keeps_what_it_said_it_had(place: Path, vector: Vector) -> None:
+    done = -1
+    for wanted in (5, 23, 40):
+        argv = [sys.executable, "-c", WRITER, str(place), str(done + 1)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                done = int(line)
+                if done >= wanted:
+                    child.kill()
+                    break
+            done = max([done, *map(int, child.stdout.read().split())])
+        engine = _opened(place)
+        for n in range(done + 1):
+            gone = n % 3 == 0 and n + 3 <= done
+            found = [one.id for one in engine.by_words([f"word{n}"])]
+            assert found == ([] if gone else [f"d{n}"]) or n + 3 == done + 1
+            if not gone and found:
+                assert engine.by_vector(vector(n), limit=1)[0].id == f"d{n}"
+        engine.close()
 
 
 def test_scrubbed_nothing_of_what_was_removed_is_left_in_the_files(
