@@ -7,6 +7,8 @@ import shlex
 import time
 from typing import Any
 
+import pytest
+
 from meso_host.vm.lab import LabMachine
 
 
@@ -28,6 +30,7 @@ def _embedded(machine: LabMachine, seconds: float = 300) -> None:
         time.sleep(2)
 
 
+@pytest.mark.destructive
 def test_written_found_after_a_reboot_and_restored_from_a_checkpoint(
     workshop: LabMachine,
 ) -> None:
