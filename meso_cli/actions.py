@@ -27,9 +27,11 @@ class Action:
     arguments: Callable[[argparse.ArgumentParser], None]
 
 
-def add(parser: argparse.ArgumentParser, actions: tuple[Action, ...]) -> None:
-    """Give the verb's parser its actions; the chosen one's name becomes `action`."""
-    choices = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+def add(
+    parser: argparse.ArgumentParser, actions: tuple[Action, ...], *, dest: str = "action"
+) -> None:
+    """Give the verb's parser its actions; the chosen one's name becomes `action`, or `dest`."""
+    choices = parser.add_subparsers(dest=dest, metavar="ACTION", required=True)
     for action in actions:
         sub = choices.add_parser(
             action.name, help=action.summary, description=action.summary, allow_abbrev=False
@@ -55,11 +57,11 @@ def on_this_appliance(verb: str, otherwise: str = "") -> None:
 
 
 @contextmanager
-def service(name: str) -> Iterator[Connection]:
-    """A connection to the service of that name on this machine."""
+def service(name: str, *, timeout: float = 60.0) -> Iterator[Connection]:
+    """A connection to the service of that name on this machine; an answer has `timeout` seconds."""
     from meso_services.contract.client import Connection  # noqa: PLC0415 (needs packages)
 
-    with Connection(name) as connection:
+    with Connection(name, timeout=timeout) as connection:
         yield connection
 
 

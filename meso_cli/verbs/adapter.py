@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from meso_cli.actions import MOST_BYTES, Action, add, nothing
+from meso_cli.adapters.claude_sessions import command as claude_sessions
 from meso_cli.output import Output, table
 from meso_cli.page import Page
 
@@ -35,6 +36,8 @@ from itself. With --host the platform also gets the appliance's tools.
         ("meso adapter uninstall pi ~/work", "leave no trace"),
         ("meso adapter export-context --genome genome", "print the prompt"),
         ("meso adapter capabilities", "which platform has what, and what falls back how"),
+        ("meso adapter claude-code branch try --turn 4", "branch a session of Claude Code"),
+        ("meso adapter claude-code merge try --into main", "tell main what came of it"),
         ("meso adapter tasks pull ~/.claude/tasks/LIST", "Claude Code's tasks become MESO's"),
     ),
 )
@@ -103,7 +106,16 @@ class MapTasks:
     dry_run: bool
 
 
-Request = Install | Uninstall | Status | Export | Capabilities | Hook | MapTasks
+Request = (
+    Install
+    | Uninstall
+    | Status
+    | Export
+    | Capabilities
+    | Hook
+    | MapTasks
+    | claude_sessions.Sessions
+)
 
 
 def _place(parser: argparse.ArgumentParser) -> None:
@@ -161,8 +173,10 @@ ACTIONS = (
     Action("capabilities", "which platform has what", nothing),
     Action("export-context", "print the prompt", _place),
     Action("tasks", "map Claude Code's tasks", _tasks),
+    Action("claude-code", "branch, merge and keep Claude Code's own sessions",
+           claude_sessions.configure),
     Action("hook", "answer a platform's hook (on the appliance)", _hook),
-)
+)  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -181,6 +195,7 @@ def parse(arguments: argparse.Namespace) -> Request:
         "export-context": lambda: Export(place),
         "tasks": lambda: MapTasks(given.direction, given.directory, given.host, given.dry_run),
         "hook": Hook,
+        "claude-code": lambda: claude_sessions.parse(given),
         "capabilities": Capabilities,
     }
     return makers[arguments.action]()
@@ -201,6 +216,8 @@ def run(request: Request, output: Output) -> int:
             _show_matrix(output)
         case MapTasks():
             _map_tasks(request, output)
+        case claude_sessions.Sessions():
+            claude_sessions.run(request, output)
         case Hook():
             _answer_hook()
         case _:

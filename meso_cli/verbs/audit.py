@@ -24,7 +24,7 @@ with --anchor a later check also finds a chain that was made anew as a whole.
         ("meso audit show", "the newest records"),
         ("meso audit show --call 0123456789abcdef", "all about one call"),
         ("meso audit verify", "check the whole chain"),
-        ("meso audit verify --anchor 120:9f86d0…", "and that record 120 is the one noted"),
+        ("meso audit verify --anchor NUMBER:HASH", "and that record 120 is the one noted"),
     ),
 )
 

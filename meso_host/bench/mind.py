@@ -6,19 +6,18 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from meso_host.bench import embedding
 from meso_host.bench.areas import Note
 from meso_host.bench.record import Against, Record
 from meso_host.setup import model as files
 from meso_services.contract.mind import MindConfig
-from meso_services.embedding import forward
 from meso_services.embedding.model import Embedder
-from meso_services.mind import runs, session, state, vectors
+from meso_services.mind import commit, runs, session, state, vectors
 from meso_services.mind.clustering import Change, Clusters, Floats, normalised, step
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Reply
@@ -26,7 +25,6 @@ from meso_services.mind.state import Made, Mind
 from meso_services.runtime.blas import one_thread
 
 WIDTH, THOUGHTS, CLUSTERS = 384, 5000, 500
-SENTENCE = "What should a mind remember of a long conversation about gardens?"
 
 
 def run(note: Note) -> Iterator[Record]:
@@ -35,14 +33,17 @@ def run(note: Note) -> Iterator[Record]:
     with tempfile.TemporaryDirectory(prefix="meso-") as scratch:
         top = Path(scratch)
         note("iterations with a pool of 50")
-        embedder = Embedder(files.bring(note))
+        place = files.bring(note)
+        embedder = Embedder(place)
         small = _small(top / "small", _Random())
-        yield Record("an iteration, pool of 50", small, "ms", _goal(15))
+        yield Record("an iteration, pool of 50, without embedding", small, "ms", _goal(15))
         real = _small(top / "real", _Local(embedder))
-        yield Record("the same, its three thoughts embedded too", real, "ms", _goal(15))
+        name = "everything of an iteration but the model's reply, pool of 50"
+        yield Record(f"{name} (three thoughts embedded)", real, "ms", _goal(15))
         note("a pool of 5,000 and 500 clusters")
         large = _iterated(_grown(top / "grown"), _Near(), 12)
-        yield Record("an iteration, 5,000 thoughts and 500 clusters", large, "ms", _goal(100))
+        name = "everything but the reply and embedding, 5,000 thoughts, 500 clusters"
+        yield Record(name, large, "ms", _goal(100))
         fast, slow = _large()
         naive = Against("peer", "a loop over clusters in Python", slow)
         yield Record("clustering 1,000 of 5,000 anew, 500 clusters", fast, "ms", naive)
@@ -52,7 +53,7 @@ def run(note: Note) -> Iterator[Record]:
         beside = Against("peer", "an iteration of a session of 60 thoughts", small)
         yield Record("an iteration after 100,000 thoughts", appending, "ms", beside)
         note("embedding")
-        yield from _embedding(embedder)
+        yield from embedding.records(embedder, place)
 
 
 def _goal(value: float) -> Against:
@@ -80,7 +81,7 @@ class _Local:
 
     def embed(self, texts: list[str]) -> Floats:
         """The local model's vectors, of sentences as long as thoughts are."""
-        return self._embedder.embed([f"{text}: {SENTENCE}" for text in texts]).vectors
+        return self._embedder.embed([f"{text}: {embedding.SENTENCE}" for text in texts]).vectors
 
 
 class _Near:
@@ -133,7 +134,7 @@ def _grown(place: Path) -> Mind:
     changes = [Change(n, c, "hdbscan", 0.1) for n, c in enumerate(numbers)]
     made = {"iteration": 0, "time": "", "mind": "mind_0", "from": {}}
     thoughts = [{**made, "text": f"thought {n}"} for n in range(THOUGHTS)]
-    state.commit(mind, Made(thoughts, unit, [], changes), {})
+    commit.commit(mind, Made(thoughts, unit, [], changes), {})
     return mind
 
 
@@ -157,44 +158,18 @@ def _long(place: Path) -> tuple[float, float]:
     session.init(place, None, MindConfig(embedding_dim=WIDTH, seed=1))
     with (place / session.THOUGHTS).open("w") as out:
         for number in range(100_000):
-            line = {"id": number, "iteration": 0, "mind": "mind_0", "text": SENTENCE, "commit": 0}
+            line = {
+                "id": number,
+                "iteration": 0,
+                "mind": "mind_0",
+                "text": embedding.SENTENCE,
+                "commit": 0,
+            }
             out.write(json.dumps(line) + "\n")
     with (place / vectors.NAME).open("wb") as raw:
         raw.truncate(100_000 * WIDTH * 4)
     opening = _timed(lambda: state.open_mind(place))
     return opening, _iterated(state.open_mind(place), _Random(), 20)
-
-
-def _embedding(model: Embedder) -> Iterator[Record]:
-    """One sentence, and one of many; beside the same model with plain products of matrices."""
-    fast = 1000 * min(_timed(lambda: model.embed([SENTENCE])) for _ in range(20))
-    many = 1000 * min(_timed(lambda: model.embed([SENTENCE] * 32)) for _ in range(3)) / 32
-    with _plain_products(model):
-        plain = 1000 * min(_timed(lambda: model.embed([SENTENCE])) for _ in range(20))
-    yield Record("embedding a sentence", fast, "ms", _goal(8))
-    naive = Against("peer", "plain matrix products, the naive forward pass", plain)
-    yield Record("embedding a sentence, again", fast, "ms", naive)
-    yield Record("embedding one of 32 sentences", many, "ms", _goal(8))
-
-
-@contextmanager
-def _plain_products(model: Embedder) -> Iterator[None]:
-    whole: dict[int, Floats] = {}
-
-    def product(rows: Floats, panels: Floats, bias: Floats) -> Floats:
-        if id(panels) not in whole:
-            joined = panels.transpose(1, 0, 2).reshape(panels.shape[1], -1)
-            whole[id(panels)] = np.ascontiguousarray(joined)
-        found: Floats = rows @ whole[id(panels)] + bias
-        return found
-
-    real = forward._product
-    forward._product = product
-    try:
-        model.embed([SENTENCE])
-        yield
-    finally:
-        forward._product = real
 
 
 def _timed(work: Callable[[], object]) -> float:

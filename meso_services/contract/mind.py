@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from meso_services.contract.common import JsonObject, Message, check_json
 
@@ -141,21 +141,53 @@ class RunRequest(Message):
 
     iterations: int | None = Field(default=None, ge=1, le=100_000)
     max: int = Field(default=50, ge=1, le=100_000)
+    debug: bool = Field(default=False, description="keep the whole requests and replies of one")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.debug and self.iterations != 1:
+            raise ValueError("debug is for one iteration")
+        return self
+
+
+class DebugPart(Message):
+    """A whole request to a model, or its reply."""
+
+    what: Literal["request", "reply"]
+    text: str
 
 
 class RunState(Message):
-    """`GET /v1/minds/{name}/run`: the latest run. `reports` are those after `after`."""
+    """`GET /v1/minds/{name}/run`: the latest run. `reports` are those after `after`, `debug` what
+    was kept after the first `shown` parts.
+    """
 
     state: Literal["none", "running", "ended", "failed"]
     reports: tuple[JsonObject, ...] = ()
     count: int = 0
     error: str = ""
+    debug: tuple[DebugPart, ...] = ()
 
 
 class ConfigRequest(Message):
     """`POST /v1/minds/{name}/config`: keys to set, as they stand in `session.yaml`."""
 
     set: JsonObject
+
+
+class CalibrateRequest(Message):
+    """`POST /v1/minds/{name}/calibrate`: measure the mind's embedding model, or another one, on
+    texts of known themes (without any, on those that come with the program).
+    """
+
+    texts: dict[str, tuple[Prompt, ...]] | None = Field(default=None, max_length=1000)
+    model: Model | None = None
+
+
+class CalibrateReply(Message):
+    """The threshold that fits the model, and why."""
+
+    answer: JsonObject
 
 
 class ClustersReply(Message):

@@ -4,26 +4,36 @@ Each gets the event as one JSON object (a program on its standard input) and may
 findings, one JSON object a line: `{"level": "note"|"alert"|"stop", "text": "...", "tell": false}`.
 Findings go to the audit. Only one that says `"tell": true` also becomes a message to the mind, from
 the source `auditor`. A stop ends the run before the next iteration.
+
+Both kinds run in a process of their own, which ends after SECONDS and has MEMORY bytes: nothing
+that an auditor does keeps a mind from its next iteration.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
+from meso_services.mind import auditor_process
+from meso_services.mind.auditor_process import MOST_FINDINGS
 from meso_services.mind.text import clean
 from meso_services.runtime import bounded
 from meso_services.runtime.errors import MesoError
 
 SECONDS = 30.0
-MOST_FINDINGS = 32
+MEMORY = 256 * 1024 * 1024
+MOST_OUTPUT = 1 << 20
 _LEVELS = ("note", "alert", "stop")
+_STOPPED = {
+    "process.timeout": f"it did not end within {SECONDS:g} s and was stopped",
+    "process.output_limit": f"it wrote more than {MOST_OUTPUT} bytes and was stopped",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,12 @@ def ask(auditors: Iterable[str], event: dict[str, Any]) -> list[Finding]:
     found: list[Finding] = []
     for auditor in auditors:
         try:
-            said = _function(auditor)(event) if _is_function(auditor) else _program(auditor, event)
-            # A generator of somebody else's may never end.
-            found += [_finding(auditor, one) for one in islice(said or (), MOST_FINDINGS)]
+            said = _answer(auditor, event)
+            found += [_finding(auditor, one) for one in islice(said, MOST_FINDINGS)]
         except Exception as problem:
             # Whatever somebody else's code raises must not end the session.
-            found.append(Finding(auditor, "alert", f"the auditor failed: {problem}"[:500]))
+            why = getattr(problem, "message", problem)
+            found.append(Finding(auditor, "alert", f"the auditor failed: {why}"[:500]))
     return found
 
 
@@ -65,28 +75,46 @@ def _is_function(auditor: str) -> bool:
     return name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
-def _function(auditor: str) -> Callable[[dict[str, Any]], Iterable[Any]]:
-    module, _, name = auditor.partition(":")
-    found: Callable[[dict[str, Any]], Iterable[Any]] = getattr(
-        importlib.import_module(module), name
+def _answer(auditor: str, event: dict[str, Any]) -> list[Any]:
+    function = _is_function(auditor)
+    words = ["function", auditor] if function else ["program", *shlex.split(auditor)]
+    if words == ["program"]:
+        raise MesoError("mind.auditor", "it names no program")
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+    if function:
+        # It finds its module where this process would.
+        environment[auditor_process.PATHS] = json.dumps(sys.path)
+    command = bounded.Command(
+        [sys.executable, "-I", auditor_process.__file__, str(MEMORY), *words],
+        environment,
+        stdin=json.dumps(event, ensure_ascii=False).encode() + b"\n",
+        seconds=SECONDS,
+        output_bytes=MOST_OUTPUT,
     )
-    return found
-
-
-def _program(auditor: str, event: dict[str, Any]) -> list[Any]:
-    done = bounded.run(
-        bounded.Command(
-            shlex.split(auditor),
-            {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"},
-            stdin=json.dumps(event, ensure_ascii=False).encode() + b"\n",
-            seconds=SECONDS,
-            output_bytes=1 << 20,
-        )
-    )
+    try:
+        done = bounded.run(command)
+    except MesoError as problem:
+        raise MesoError("mind.auditor", _STOPPED.get(problem.code, problem.message)) from None
     if done.code:
-        said = done.stderr.decode(errors="replace").strip()[-300:]
-        raise MesoError("mind.auditor", f"exit status {done.code}: {said}")
-    return [json.loads(line) for line in done.stdout.decode().splitlines() if line.strip()]
+        raise MesoError("mind.auditor", _last_words(done.code, done.stderr))
+    # Not splitlines: JSON may hold other ends of lines within a text.
+    lines = done.stdout.decode(errors="replace").split("\n")
+    return [_read(line) for line in lines if line.strip()]
+
+
+def _last_words(code: int, complaint: bytes) -> str:
+    """An exit status and the end of what it complained; of a traceback that is what it raised."""
+    said = complaint.decode(errors="replace").strip().splitlines()
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return f"{how}: {said[-1][-300:]}" if said else how
+
+
+def _read(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        # One line that is not JSON does not take the others with it.
+        return line
 
 
 def _finding(auditor: str, said: Any) -> Finding:

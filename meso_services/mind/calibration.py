@@ -27,6 +27,8 @@ CANDIDATES = tuple(round(0.01 * n, 2) for n in range(1, 121))
 # Candidates so near to the best one are equally good; the middle one is taken.
 EQUAL = 0.02
 MOST_TEXTS = 2000
+# Below, a threshold is little better than chance.
+_POOR = 0.3
 
 
 def own() -> Texts:
@@ -40,25 +42,64 @@ def read(path: Path) -> Texts:
         held = load_mapping(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError, DocumentError) as problem:
         raise _bad(f"{path}: {problem}") from None
+    return checked(held, str(path))
+
+
+def checked(held: Mapping[str, Any], where: str) -> Texts:
+    """Labelled texts that can be measured. Raises `mind.bad_texts`, which names `where`."""
     for theme, texts in held.items():
-        fine = isinstance(texts, list) and all(isinstance(t, str) and t.strip() for t in texts)
+        listed = isinstance(texts, (list, tuple))
+        fine = listed and all(isinstance(t, str) and t.strip() for t in texts)
         if not fine or len(texts) < 2:
-            raise _bad(f"{path}: {theme}: a theme is a list of two texts or more")
+            raise _bad(f"{where}: {theme}: a theme is a list of two texts or more")
     if len(held) < 2 or sum(map(len, held.values())) > MOST_TEXTS:
-        raise _bad(f"{path}: two themes at least, and at most {MOST_TEXTS} texts")
+        raise _bad(f"{where}: two themes at least, and at most {MOST_TEXTS} texts")
     return held
 
 
-def calibrate(embedder: Embedder, texts: Texts) -> dict[str, Any]:
-    """The threshold, how well it parts the themes (J), and the distances that explain it.
+def explained(embedder: Embedder, texts: Texts, model: str, now: float) -> dict[str, Any]:
+    """`calibrate`, and in words what it found for `model` and of the threshold that is set `now`.
+
+    Raises what the embedder raises.
+    """
+    found = calibrate(embedder, texts, now)
+    own, other = (spread["half"] for spread in found["distances"])
+    best, set_now = found.pop("best"), found.pop("now")
+    parts = [
+        f"Half of {found['texts']} texts of {found['themes']} themes are within {own} of the "
+        f"centroid of their own theme, and half within {other} of the nearest other one.",
+        _shares(best),
+        f"Anything from {found['equally_good']} is as good.",
+    ]
+    if best["parted"] < _POOR:
+        parts.append("No threshold parts these themes well: the model puts them at like distances.")
+    if set_now["threshold"] != best["threshold"]:
+        parts.append(f"Set now. {_shares(set_now)}")
+    return {"model": model, **found, "set_now": now, "explained": parts}
+
+
+def _shares(row: Mapping[str, Any]) -> str:
+    right, wrong = (round(100 * row[key]) for key in ("rightly_taken", "wrongly_taken"))
+    return (
+        f"At {row['threshold']} a cluster takes in {right} of 100 thoughts of its theme and "
+        f"{wrong} of 100 of a new theme."
+    )
+
+
+def calibrate(embedder: Embedder, texts: Texts, now: float = 0.3) -> dict[str, Any]:
+    """The threshold, how well it parts the themes (J), the distances that explain it, and the
+    shares at the `best` one and at the one that is set `now`.
 
     Raises what the embedder raises.
     """
     labels = np.array([n for n, group in enumerate(texts.values()) for _ in group])
     flat = [text for group in texts.values() for text in group]
     near, far = distances(normalised(embedder.embed(flat)), labels)
-    rightly = np.array([((near <= t) & (near < far)).mean() for t in CANDIDATES])
-    wrongly = np.array([(far <= t).mean() for t in CANDIDATES])
+    marks = np.array([*CANDIDATES, now])
+    rightly = np.array([((near <= t) & (near < far)).mean() for t in marks])
+    wrongly = np.array([(far <= t).mean() for t in marks])
+    at_now = _row(now, rightly[-1], wrongly[-1])
+    rightly, wrongly = rightly[:-1], wrongly[:-1]
     parted = rightly - wrongly
     at = first = last = int(parted.argmax())
     while first > 0 and parted[first - 1] >= parted[at] - EQUAL:
@@ -77,13 +118,10 @@ def calibrate(embedder: Embedder, texts: Texts) -> dict[str, Any]:
             _spread("to its own theme", near),
             _spread("to the nearest other", far),
         ],
+        "best": _row(CANDIDATES[chosen], rightly[chosen], wrongly[chosen]),
+        "now": at_now,
         "candidates": [
-            {
-                "threshold": CANDIDATES[n],
-                "rightly_taken": round(float(rightly[n]), 3),
-                "wrongly_taken": round(float(wrongly[n]), 3),
-                "parted": round(float(parted[n]), 3),
-            }
+            _row(CANDIDATES[n], rightly[n], wrongly[n])
             for n in told
             if rightly[n] > 0.0 and wrongly[n] < 1.0
         ],
@@ -105,6 +143,15 @@ def distances(vectors: Floats, labels: Any) -> tuple[Doubles, Doubles]:
         near[row] = away[label]
         far[row] = np.delete(away, label).min()
     return near, far
+
+
+def _row(threshold: float, rightly: float, wrongly: float) -> dict[str, Any]:
+    return {
+        "threshold": threshold,
+        "rightly_taken": round(float(rightly), 3),
+        "wrongly_taken": round(float(wrongly), 3),
+        "parted": round(float(rightly - wrongly), 3),
+    }
 
 
 def _spread(name: str, values: Doubles) -> dict[str, Any]:

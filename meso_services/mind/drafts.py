@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from meso_services.mind import lines, session, state
+from meso_services.mind import changing, lines, session, state
 from meso_services.mind.protocol import SeenDraft
 from meso_services.mind.state import Mind
 from meso_services.runtime import durable
@@ -50,7 +50,7 @@ def accept(mind: Mind, number: int) -> dict[str, Any]:
 
     Raises `mind.no_such_draft`.
     """
-    with state.writing(mind):
+    with changing.writing(mind):
         state.refresh(mind)
         waiting = pending(mind)
         chosen = next((line for line in waiting if line["id"] == number), None)
@@ -72,7 +72,7 @@ def accept(mind: Mind, number: int) -> dict[str, Any]:
         durable.append(mind.directory / session.MESSAGES, lines.encode([message]))
         durable.write(mind.directory / PENDING, b"")
         left = [line["id"] for line in rest]
-        state.log(mind, "accept", {"draft": number, "message": message["id"], "archived": left})
+        changing.log(mind, "accept", {"draft": number, "message": message["id"], "archived": left})
         state.refresh(mind)
         return message
 

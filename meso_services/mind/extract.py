@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meso_services.files.strict_yaml import DocumentError
-from meso_services.mind import lines, prompt, session, vectors
+from meso_services.mind import lines, pool_sizes, prompt, session, vectors
 from meso_services.mind.session import SessionFile
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
@@ -58,10 +58,18 @@ def _write(source: Path, target: Path, head: SessionFile, first: int, *, whole: 
         durable.write(fresh / session.ASSIGNMENTS, lines.encode(joined))
         session.write_head(fresh, head)
         origin = {"from": str(source), "first": first, "last": end}
+        origin |= {pool_sizes.KEY: _sizes(source, head)}
         note = session.action("extract", origin, end)
         durable.append(fresh / session.INTERVENTIONS, lines.encode([note]))
         _copied(source / prompt.NAME, fresh / prompt.NAME)
         session.place(fresh, target)
+
+
+def _sizes(source: Path, head: SessionFile) -> list[tuple[int, int]]:
+    """The pool's sizes before the fork, and its own, which is today's, from its end on."""
+    today = head.config.active_pool_size
+    past = [one for one in pool_sizes.read(source, today) if one[0] < head.iteration]
+    return [*past, (head.iteration, today)]
 
 
 def _copied(source: Path, target: Path) -> None:

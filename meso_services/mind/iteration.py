@@ -13,7 +13,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from meso_services.mind import auditors, drafts, prompt, session, splitting, state
+from meso_services.mind import (
+    auditors,
+    changing,
+    commit,
+    drafts,
+    prompt,
+    session,
+    splitting,
+    state,
+)
 from meso_services.mind.clustering import Change, Floats, step
 from meso_services.mind.embedders import Embedder
 from meso_services.mind.models import Reply
@@ -78,7 +87,7 @@ def run(mind: Mind, around: Around) -> list[Report]:
     try:
         made = _made(mind, reports, outputs, around.embedder)
         audit = {"minds": [asdict(report) for report in reports]}
-        state.commit(mind, made, audit, lambda n: drafts.propose(mind, made.drafts, n))
+        commit.commit(mind, made, audit, lambda n: drafts.propose(mind, made.drafts, n))
     except BaseException:
         state.reload(mind)
         raise
@@ -206,7 +215,7 @@ def _split(mind: Mind, changes: list[Change], fresh: dict[int, Floats]) -> list[
     found: list[Change] = []
     for number in splitting.due(mind.clusters, changes, below, least):
         joined = [change.thought for change in changes if change.cluster == number]
-        thoughts, held = state.members(mind, number)
+        thoughts, held = changing.members(mind, number)
         everyone = [*thoughts, *joined], np.concatenate([held, [fresh[t] for t in joined]])
         found += splitting.split(mind.clusters, number, everyone, mind.rules())
     return found
@@ -216,10 +225,10 @@ def _audited(mind: Mind, when: str, event: dict[str, Any]) -> list[auditors.Find
     if not mind.config.auditors:
         return []
     findings = auditors.ask(mind.config.auditors, {"when": when, **event})
-    with state.writing(mind):
+    with changing.writing(mind):
         for one in findings:
-            state.log(mind, "audit", one.line(when))
+            changing.log(mind, "audit", one.line(when))
     for one in findings:
         if one.tell:
-            state.say(mind, "auditor", session.FIRST_MIND, one.text)
+            changing.say(mind, "auditor", session.FIRST_MIND, one.text)
     return findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from meso_services.mind import iteration, state
+from meso_services.mind import changing, iteration
 from meso_services.mind.iteration import Around, Report
 from meso_services.mind.state import Mind
 
@@ -28,10 +28,10 @@ def run(
 
     Raises `mind.busy`, and whatever an iteration raises; what was completed stays.
     """
-    with state.running(mind.directory):
-        with state.writing(mind):
+    with changing.running(mind.directory):
+        with changing.writing(mind):
             content = {"iterations": wish.iterations} if wish.iterations else {"max": wish.most}
-            state.log(mind, "run", content)
+            changing.log(mind, "run", content)
         for _ in range(wish.iterations or wish.most):
             if stop():
                 return
@@ -48,7 +48,7 @@ def _one(mind: Mind, around: Around) -> list[Report]:
     try:
         return iteration.run(mind, around)
     except Exception as problem:
-        with state.writing(mind):
+        with changing.writing(mind):
             failed = {"iteration": number, "error": str(getattr(problem, "message", problem))}
-            state.log(mind, "failed", failed)
+            changing.log(mind, "failed", failed)
         raise

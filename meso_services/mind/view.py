@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from meso_services.mind import drafts, lines, registry, session, splitting, state, vectors
+from meso_services.mind import changing, drafts, lines, registry, session, splitting, vectors
 from meso_services.mind.clustering import Change
 from meso_services.mind.state import Mind
 from meso_services.runtime.errors import MesoError
@@ -143,10 +143,10 @@ def split(mind: Mind, name: str, *, dry_run: bool) -> list[dict[str, Any]]:
     """
     number = number_of(mind, name)
     if dry_run:
-        held = state.members(mind, number)
+        held = changing.members(mind, number)
         changes = splitting.plan(mind.clusters.count, number, held, mind.rules())
     else:
-        changes = state.split(mind, number)
+        changes = changing.split(mind, number)
     nearest: dict[int, list[Change]] = {}
     for change in changes:
         nearest.setdefault(change.cluster, []).append(change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from meso_services.contract.client import CallError
@@ -18,6 +18,7 @@ from meso_services.runtime.logging import Log
 _log = Log("meso.mind")
 # Reports that are kept of a run; the files have all of them.
 _MOST_REPORTS = 1000
+Make = Callable[[], tuple[Mind, Around]]
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Run:
     error: str = ""
     count: int = 0
     reports: list[dict[str, Any]] = field(default_factory=list)
+    debug: list[tuple[str, str]] = field(default_factory=list)
     thread: threading.Thread | None = None
 
 
@@ -39,7 +41,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
 
-    def begin(self, name: str, wish: Wish, make: Callable[[], tuple[Mind, Around]]) -> Run:
+    def begin(self, name: str, wish: Wish, make: Make, *, debug: bool = False) -> Run:
         """Start a run. Raises `mind.busy` while another one runs, and what `make` raises."""
         with self._lock:
             old = self._runs.get(name)
@@ -47,6 +49,8 @@ class Runs:
                 raise MesoError("mind.busy", f"{name!r} is running already", status=409)
             mind, around = make()
             run = self._runs[name] = Run()
+            if debug:
+                around = replace(around, debug=lambda what, text: run.debug.append((what, text)))
             run.thread = threading.Thread(
                 target=_carry_out, args=(run, mind, wish, around), name=f"mind-{name}", daemon=True
             )

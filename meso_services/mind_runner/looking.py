@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query
 
 from meso_services.contract import mind as wire
-from meso_services.mind import drafts, embedders, view
+from meso_services.mind import calibration, drafts, embedders, view
 from meso_services.mind.analysis import ask, record
 from meso_services.mind.embedders import Service
 from meso_services.mind.models import Client, Endpoint
@@ -82,6 +82,18 @@ def _afterwards(app: FastAPI, minds: Minds, paths: Paths) -> None:
         )
         rows = isinstance(answer, list)
         return wire.AnalysisReply(rows=rows, answer=tuple(answer if rows else [answer]))
+
+    # `def`, as all of these: embedding takes a while and must not hold the event loop.
+    @app.post("/v1/minds/{name}/calibrate", responses=errors(404, 409, 422, 502, 503))
+    def calibrate(name: Name, request: wire.CalibrateRequest) -> wire.CalibrateReply:
+        """Measure the match threshold that fits an embedding model. Nothing is changed."""
+        config = minds.inspect(name).config
+        texts = calibration.checked(request.texts, "texts") if request.texts else calibration.own()
+        client = Client(Endpoint(socket=str(paths.socket("api-proxy"))))
+        model = request.model or config.embedding_model
+        embedder = embedders.measuring(model, client, Service(paths.run))
+        now = config.centroid_match_threshold
+        return wire.CalibrateReply(answer=calibration.explained(embedder, texts, model, now))
 
     @app.get("/v1/minds/{name}/plot", responses=errors(404, 409))
     def plot(name: Name, png_too: bool = True) -> wire.PlotReply:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from meso_services.contract import mind as wire
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, embedders, extract, session, state
+from meso_services.mind import changing, drafts, embedders, extract, session
 from meso_services.mind.embedders import Service
 from meso_services.mind.iteration import Around
 from meso_services.mind.models import Client, Endpoint
@@ -38,7 +38,7 @@ def _talking(app: FastAPI, minds: Minds) -> None:
     @app.post("/v1/minds/{name}/messages", status_code=201, responses=errors(404, 409, 507))
     def say(name: Name, request: wire.SayRequest) -> wire.SayReply:
         """Tell a mind something."""
-        number = state.say(minds.open(name), session.USER, request.to, request.text)
+        number = changing.say(minds.open(name), session.USER, request.to, request.text)
         return wire.SayReply(message=number)
 
     @app.post("/v1/minds/{name}/accept", status_code=201, responses=errors(404, 409, 507))
@@ -62,7 +62,7 @@ def _talking(app: FastAPI, minds: Minds) -> None:
     def configure(name: Name, request: wire.ConfigRequest) -> MindConfig:
         """Set keys of a mind's configuration."""
         mind = minds.open(name)
-        state.configure(mind, _config(mind, request.set), request.set)
+        changing.configure(mind, _config(mind, request.set), request.set)
         return mind.config
 
 
@@ -85,7 +85,9 @@ def _running(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
     @app.post("/v1/minds/{name}/run", status_code=202, responses=errors(404, 409))
     def begin(name: Name, request: wire.RunRequest) -> wire.RunState:
         """Let a mind think, in the background."""
-        runs.begin(name, Wish(request.iterations, request.max), lambda: make(name))
+        runs.begin(
+            name, Wish(request.iterations, request.max), lambda: make(name), debug=request.debug
+        )
         return wire.RunState(state="running")
 
     @app.post("/v1/minds/{name}/stop", responses=errors(404))
@@ -94,16 +96,18 @@ def _running(app: FastAPI, minds: Minds, runs: Runs, paths: Paths) -> None:
         minds.inspect(name)
         if run := runs.get(name):
             run.stop.set()
-        return _state(runs, name, 0)
+        return _state(runs, name, 0, 0)
 
     @app.get("/v1/minds/{name}/run", responses=errors(404))
-    def follow(name: Name, after: int = 0) -> wire.RunState:
-        """The latest run of a mind, and its reports after the first `after`."""
+    def follow(name: Name, after: int = 0, shown: int = 0) -> wire.RunState:
+        """The latest run of a mind, its reports after the first `after`, and what was kept of
+        requests and replies after the first `shown` parts.
+        """
         minds.inspect(name)
-        return _state(runs, name, after)
+        return _state(runs, name, after, shown)
 
 
-def _state(runs: Runs, name: str, after: int) -> wire.RunState:
+def _state(runs: Runs, name: str, after: int, seen: int) -> wire.RunState:
     run = runs.get(name)
     if run is None:
         return wire.RunState(state="none")
@@ -111,6 +115,7 @@ def _state(runs: Runs, name: str, after: int) -> wire.RunState:
     shown, count = run.state, run.count
     missed = max(0, count - len(run.reports))
     reports = run.reports[max(0, after - missed) : count - missed]
+    debug = [{"what": what, "text": text} for what, text in run.debug[max(0, seen) :]]
     return wire.RunState.model_validate(
-        {"state": shown, "reports": reports, "count": count, "error": run.error}
+        {"state": shown, "reports": reports, "count": count, "error": run.error, "debug": debug}
     )

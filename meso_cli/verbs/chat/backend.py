@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,15 +12,15 @@ from typing import Any, Protocol
 from meso_cli.actions import service
 from meso_cli.output import CliError
 from meso_cli.verbs.mind import asking, current
+from meso_cli.verbs.mind.following import follow
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract import mind as wire
-from meso_services.contract.client import Connection
+from meso_services.contract.common import Message
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, runs, session, settings_of, state, view
+from meso_services.mind import changing, drafts, runs, session, settings_of, state, view
 from meso_services.mind.runs import Wish
 
 Tell = Callable[[dict[str, Any]], None]
-PAUSE = 0.3
 
 
 class Backend(Protocol):
@@ -50,8 +49,7 @@ def opened(request: Request) -> Iterator[Backend]:
     """The backend of a request. Raises what opening raises."""
     name = current.find(request.session)
     if request.service:
-        with service("mind-runner") as connection:
-            yield Remote(connection, name)
+        yield Remote(name)
     else:
         yield Local(Path(name).resolve(), request)
 
@@ -71,7 +69,7 @@ class Local:
 
     def say(self, text: str) -> None:
         """As `mind message`."""
-        state.say(state.open_mind(self._place), session.USER, session.FIRST_MIND, text)
+        changing.say(state.open_mind(self._place), session.USER, session.FIRST_MIND, text)
 
     def accept(self, draft: int) -> None:
         """As `mind accept`."""
@@ -81,7 +79,7 @@ class Local:
         """As `mind config --set presence=…`."""
         mind = state.open_mind(self._place)
         config, changed = settings_of.changed(mind.config, f"presence={value or 'null'}")
-        state.configure(mind, config, changed)
+        changing.configure(mind, config, changed)
 
     def think(self, wish: Wish, tell: Tell, stop: threading.Event) -> None:
         """As `mind run`."""
@@ -93,51 +91,45 @@ class Local:
 
 
 class Remote:
-    """A mind of the mind runner."""
+    """A mind of the mind runner. Each call has a connection of its own: several threads call."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._connection, self._top = connection, f"/v1/minds/{name}"
+        self._top = f"/v1/minds/{name}"
         self.pools()
 
     def pools(self) -> dict[str, Any]:
         """Ask for the pools and the clusters."""
-        pools = self._connection.get(f"{self._top}/pools", wire.PoolsReply)
-        clusters = self._connection.get(f"{self._top}/clusters", wire.ClustersReply).clusters
+        with service("mind-runner") as asked:
+            pools = asked.get(f"{self._top}/pools", wire.PoolsReply)
+            clusters = asked.get(f"{self._top}/clusters", wire.ClustersReply).clusters
         return {**pools.model_dump(mode="json"), "clusters": list(clusters)}
 
     def say(self, text: str) -> None:
         """Tell it."""
-        wanted = wire.SayRequest(text=text)
-        self._connection.post(f"{self._top}/messages", wanted, wire.SayReply, once=True)
+        self._post("messages", wire.SayRequest(text=text), wire.SayReply)
 
     def accept(self, draft: int) -> None:
         """Accept a draft."""
-        wanted = wire.AcceptRequest(draft=draft)
-        self._connection.post(f"{self._top}/accept", wanted, wire.SayReply, once=True)
+        self._post("accept", wire.AcceptRequest(draft=draft), wire.SayReply)
 
     def presence(self, value: str | None) -> None:
         """Set a key of its configuration."""
-        wanted = wire.ConfigRequest(set={"presence": value})
-        self._connection.post(f"{self._top}/config", wanted, MindConfig, once=True)
+        self._post("config", wire.ConfigRequest(set={"presence": value}), MindConfig)
 
     def think(self, wish: Wish, tell: Tell, stop: threading.Event) -> None:
         """Let it run there, and follow."""
-        wanted = wire.RunRequest(iterations=wish.iterations, max=wish.most)
-        self._connection.post(f"{self._top}/run", wanted, wire.RunState, once=True)
-        seen, asked = 0, False
-        while True:
-            if stop.is_set() and not asked:
-                asked = True
-                self._connection.post(
-                    f"{self._top}/stop", wire.RunRequest(), wire.RunState, once=True
-                )
-            found = self._connection.get(f"{self._top}/run", wire.RunState, after=seen)
-            for report in found.reports:
-                tell(dict(report))
-            seen = found.count
-            if found.state == "failed":
-                raise CliError("mind.run_failed", found.error)
-            if found.state != "running":
-                return
-            time.sleep(PAUSE)
+        self._post("run", wire.RunRequest(iterations=wish.iterations, max=wish.most), wire.RunState)
+        with service("mind-runner") as connection:
+            found = follow(connection, self._top, stop.is_set, lambda state: _told(state, tell))
+        if found.state == "failed":
+            raise CliError("mind.run_failed", found.error)
+
+    def _post(self, what: str, body: Message, reply: type[Message]) -> None:
+        with service("mind-runner") as connection:
+            connection.post(f"{self._top}/{what}", body, reply, once=True)
+
+
+def _told(found: wire.RunState, tell: Tell) -> None:
+    for report in found.reports:
+        tell(dict(report))

@@ -22,7 +22,8 @@ server (MESO_MIND_ENDPOINT), and the key comes from MESO_MIND_KEY. With --offlin
 a new mind embeds with the local model.
 
 Ctrl-C during a run ends it after the iteration that is running; a second one ends
-it at once and leaves the session at the iteration before.
+it at once and leaves the session at the iteration before (with --service: leaves
+the runner to end it). The exit status is then 130.
 """,
     examples=(
         ('meso mind init ./garden "Watch the garden."', "make a mind, and tell it something"),

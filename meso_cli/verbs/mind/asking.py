@@ -22,12 +22,14 @@ SOCKETS = Path("/run/meso")
 def around(mind: Mind, request: Request, debug: Any) -> Around:
     """The model and the embedder of a mind. Raises CliError where nothing says where to ask."""
     client = Client(endpoint(request), note=lambda text: print(text, file=sys.stderr))
-    return Around(client, embedders.choose(mind.config, client, own(mind)), debug)
+    return Around(
+        client, embedders.choose(mind.config, client, own(mind.config.embedding_model)), debug
+    )
 
 
-def own(mind: Mind) -> embedders.Embedder:
-    """The local model: the appliance's process, or this one."""
-    if mind.config.embedding_model == embedders.LOCAL_MODEL:
+def own(model: str) -> embedders.Embedder:
+    """The local model: the appliance's process, or this one. It is brought if `model` is it."""
+    if model == embedders.LOCAL_MODEL:
         bring_model()
     return Service(SOCKETS) if on_appliance() else InProcess()
 
@@ -35,8 +37,16 @@ def own(mind: Mind) -> embedders.Embedder:
 def embedder(mind: Mind, request: Request) -> embedders.Embedder:
     """Who embeds; the local model needs no endpoint."""
     if mind.config.embedding_model == embedders.LOCAL_MODEL:
-        return own(mind)
+        return own(embedders.LOCAL_MODEL)
     return around(mind, request, None).embedder
+
+
+def measuring(model: str, request: Request) -> embedders.Embedder:
+    """Who embeds to measure a model; the local one needs no endpoint."""
+    if model == embedders.LOCAL_MODEL:
+        return own(model)
+    client = Client(endpoint(request), note=lambda text: print(text, file=sys.stderr))
+    return embedders.measuring(model, client, InProcess())
 
 
 def endpoint(request: Request) -> Endpoint:

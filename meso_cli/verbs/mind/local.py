@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,20 @@ from typing import Any
 from meso_cli.actions import text_or_input
 from meso_cli.output import CliError, Output
 from meso_cli.verbs.mind import asking, current, local_looking, show
+from meso_cli.verbs.mind.interrupting import INTERRUPTED, interruptible
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import drafts, embedders, extract, runs, session, settings_of, state, view
+from meso_services.mind import (
+    changing,
+    drafts,
+    embedders,
+    extract,
+    runs,
+    session,
+    settings_of,
+    state,
+    view,
+)
 from meso_services.mind.runs import Wish
 from meso_services.mind.state import Mind
 
@@ -66,20 +74,19 @@ def _on(mind: Mind, request: Request, output: Output) -> int:
         case "run" | "step":
             return _think(mind, request, output)
         case "message":
-            number = state.say(mind, session.USER, given["to"], text_of(given))
+            number = changing.say(mind, session.USER, given["to"], text_of(given))
             output.result({"message": number, "to": given["to"]}, f"message {number}")
         case "config":
             _config(mind, given["set"], output)
         case "drafts":
             found = drafts.archived(mind) if given["archive"] else drafts.pending(mind)
-            text = "\n".join(f"{d['id']}  (iteration {d['iteration']})\n{d['text']}" for d in found)
-            output.result(found, text or "none")
+            output.result(found, show.drafts(found))
         case "accept":
             accepted = drafts.accept(mind, given["draft"])
             output.result(accepted, f"message {accepted['id']}")
         case "history":
             rows = view.history(mind, given["limit"])
-            output.result(rows, "\n".join(map(_line, rows)) or "nothing yet")
+            output.result(rows, show.history(rows))
         case "extract":
             target = Path(given["directory"]).resolve()
             head = extract.extract(mind.directory, target, given["first"], given["last"])
@@ -93,24 +100,28 @@ def _on(mind: Mind, request: Request, output: Output) -> int:
 def text_of(given: dict[str, Any]) -> str:
     """The message of the command line, a file, or standard input."""
     if given["file"]:
-        return Path(given["file"]).read_text(encoding="utf-8")
+        return _file(Path(given["file"]))
     if given["text"] is None and sys.stdin.isatty():
         raise CliError("mind.no_text", "there is no text.", hint='mind message "hello"', status=2)
     return text_or_input(given["text"] or "-")
 
 
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as problem:
+        said = f"{path}: {problem.strerror or problem}"
+    except UnicodeDecodeError:
+        said = f"{path}: it is not UTF-8"
+    raise CliError("mind.unreadable_file", said, hint="Name a file of plain text.")
+
+
 def _config(mind: Mind, assignments: list[str], output: Output) -> None:
     for one in assignments:
         config, changed = settings_of.changed(mind.config, one)
-        state.configure(mind, config, changed)
+        changing.configure(mind, config, changed)
     values = mind.config.written()
     output.result(values, show.page(values))
-
-
-def _line(row: dict[str, Any]) -> str:
-    if row["what"] == "message":
-        return f"{row['time']}  {row['source']} to {row['to']}: {row['text']}"
-    return f"{row['time']}  [{row['what']}] iteration {row['iteration']}"
 
 
 def _think(mind: Mind, request: Request, output: Output) -> int:
@@ -119,7 +130,7 @@ def _think(mind: Mind, request: Request, output: Output) -> int:
     wish = Wish(1 if step else given["iterations"], (not step and given["max"]) or runs.SAFETY)
     debug = _show_debug if step and given["debug"] else None
     around = asking.around(mind, request, debug)
-    with _interruptible() as stopped:
+    with interruptible() as stopped:
         for reports in runs.run(mind, wish, around, stopped):
             for report in map(asdict, reports):
                 print(show.progress(report), file=sys.stderr, flush=True)
@@ -128,27 +139,8 @@ def _think(mind: Mind, request: Request, output: Output) -> int:
                 else:
                     for text in show.said(report):
                         output.line(None, text)
-    return 0
+        return INTERRUPTED if stopped() else 0
 
 
 def _show_debug(what: str, text: str) -> None:
-    print(f"----- {what} -----\n{text}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _interruptible() -> Iterator[Any]:
-    """Ctrl-C asks for an end after the iteration; a second one ends at once."""
-    asked = False
-
-    def handle(_signal: int, _frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        print("ending after this iteration; again to end at once", file=sys.stderr, flush=True)
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
+    print(show.debug(what, text), file=sys.stderr, flush=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from meso_cli.output import CliError, Output
-from meso_cli.verbs.mind import asking, show
+from meso_cli.verbs.mind import asking, looking, show
 from meso_cli.verbs.mind.looking import given as numbers
 from meso_cli.verbs.mind.looking import tell, write_pictures
 from meso_cli.verbs.mind.words import PICTURES
 from meso_cli.verbs.mind.words import Mind as Request
-from meso_services.mind import settings_of, state, view
+from meso_services.mind import changing, settings_of, view
 from meso_services.mind.analysis import ask
 from meso_services.mind.state import Mind
 
@@ -47,8 +47,7 @@ def _cluster(mind: Mind, given: dict[str, Any], output: Output) -> None:
         output.result(moved, show.split(moved))
         return
     found = view.members(mind, given["cluster"])
-    text = "\n".join(f"{m['thought']:>6}  {m['distance']:.3f}  {m['text']}" for m in found)
-    output.result(found, text)
+    output.result(found, show.members(found))
 
 
 def _analyze(mind: Mind, request: Request, output: Output) -> None:
@@ -74,11 +73,13 @@ def _plot(mind: Mind, given: dict[str, Any], output: Output) -> None:
 def _calibrate(mind: Mind, request: Request, output: Output) -> None:
     from meso_services.mind import calibration  # noqa: PLC0415 (rarely)
 
-    given = request.given
+    given, own, now = request.given, mind.config.embedding_model, mind.config
+    model = looking.measured(given, own)
     texts = calibration.read(Path(given["texts"])) if given["texts"] else calibration.own()
-    found = calibration.calibrate(asking.embedder(mind, request), texts)
+    embedder = asking.measuring(model, request)
+    found = calibration.explained(embedder, texts, model, now.centroid_match_threshold)
     if given["set"]:
         value = found["threshold"]
         config, changed = settings_of.changed(mind.config, f"centroid_match_threshold={value}")
-        state.configure(mind, config, changed)
-    tell(found, output)
+        changing.configure(mind, config, changed)
+    looking.calibrated(found, output)

@@ -35,6 +35,26 @@ def tell(answer: Any, output: Output) -> None:
     output.result(answer, _told(answer))
 
 
+def measured(given: Mapping[str, Any], own: str) -> str:
+    """The model that `calibrate` is to measure; `own` is the mind's. Raises CliError."""
+    model: str = given["model"] or own
+    if given["set"] and model != own:
+        raise CliError(
+            "mind.other_model",
+            f"the threshold of {model} is of no use to a mind that embeds with {own}.",
+            hint=f"Leave out --set, or before the mind has thoughts: `mind config --set "
+            f"embedding_model={model}`.",
+            status=2,
+        )
+    return model
+
+
+def calibrated(found: Mapping[str, Any], output: Output) -> None:
+    """Print a calibration: in words, then the numbers."""
+    numbers = {key: value for key, value in found.items() if key != "explained"}
+    output.result(found, "\n".join([*found["explained"], "", _told(numbers)]))
+
+
 def _told(answer: Any) -> str:
     if isinstance(answer, list):
         return rows(answer) if answer else "nothing yet"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,22 @@ from typing import Any
 from meso_cli.actions import service, text_or_input
 from meso_cli.output import CliError, Output, table
 from meso_cli.verbs.mind import current, looking, show
+from meso_cli.verbs.mind.following import follow
+from meso_cli.verbs.mind.interrupting import INTERRUPTED, interruptible
 from meso_cli.verbs.mind.words import Mind as Request
 from meso_services.contract import mind as wire
 from meso_services.contract.client import Connection
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import settings_of
+from meso_services.mind import calibration, settings_of
 
-PAUSE = 0.3
+# Pictures and measurements of a large mind take a while.
+SECONDS = 600.0
 Answer = Callable[[Connection, dict[str, Any], Request, Output], None]
 
 
 def run(request: Request, output: Output) -> int:
     """Ask the service."""
-    with service("mind-runner") as connection:
+    with service("mind-runner", timeout=SECONDS) as connection:
         if request.action == "init":
             _init(connection, request, output)
         elif request.action == "list":
@@ -65,7 +67,7 @@ def _status(connection: Connection, name: str, output: Output) -> None:
 
 def _on(connection: Connection, top: str, request: Request, output: Output) -> int:
     given = request.given
-    if request.action in ("cluster", "analyze", "plot"):
+    if request.action in ("cluster", "analyze", "plot", "calibrate"):
         _look(connection, top, request, output)
         return 0
     match request.action:
@@ -83,12 +85,12 @@ def _on(connection: Connection, top: str, request: Request, output: Output) -> i
             _config(connection, top, given["set"], output)
         case "history":
             rows = connection.get(f"{top}/history", wire.HistoryReply, limit=given["limit"]).history
-            output.result(list(rows), "\n".join(f"{r['time']}  {r['what']}" for r in rows))
+            output.result(list(rows), show.history(rows))
         case "drafts":
             waiting = connection.get(
                 f"{top}/drafts", wire.DraftsReply, archive=given["archive"]
             ).drafts
-            output.result(list(waiting), "\n".join(f"{d['id']}  {d['text']}" for d in waiting))
+            output.result(list(waiting), show.drafts(waiting))
         case "extract":
             names = {key: given[key] for key in ("first", "last")}
             fork = wire.ExtractRequest(name=given["directory"], **names)
@@ -99,7 +101,7 @@ def _on(connection: Connection, top: str, request: Request, output: Output) -> i
             done = connection.post(f"{top}/accept", wish, wire.SayReply, once=True)
             output.result(done.model_dump(), f"message {done.message}")
         case other:
-            raise CliError("mind.directory_only", f"`{other}` works on a directory.")
+            raise AssertionError(other)
     return 0
 
 
@@ -116,6 +118,8 @@ def _look(connection: Connection, top: str, request: Request, output: Output) ->
             output.result(list(made), show.split(made))
         case "analyze":
             _analyze(connection, top, given, output)
+        case "calibrate":
+            _calibrate(connection, top, given, output)
         case "plot":
             # Pictures are drawn there and written here.
             reply = connection.get(f"{top}/plot", wire.PlotReply, png_too=not given["no_png"])
@@ -125,7 +129,7 @@ def _look(connection: Connection, top: str, request: Request, output: Output) ->
             looking.write_pictures(name, reply.page, looking.decoded(pictures), into, output)
         case "cluster":
             found = connection.get(f"{top}/clusters/{given['cluster']}", wire.MembersReply).members
-            output.result(list(found), "\n".join(f"{m['thought']:>6}  {m['text']}" for m in found))
+            output.result(list(found), show.members(found))
         case other:
             raise AssertionError(other)
 
@@ -136,6 +140,18 @@ def _analyze(connection: Connection, top: str, given: dict[str, Any], output: Ou
     path = f"{top}/analysis/{given['what']}"
     reply = connection.get(path, wire.AnalysisReply, **wanted)
     looking.tell(list(reply.answer) if reply.rows else reply.answer[0], output)
+
+
+def _calibrate(connection: Connection, top: str, given: dict[str, Any], output: Output) -> None:
+    model = looking.measured(given, connection.get(top, wire.Mind).config.embedding_model)
+    texts = calibration.read(Path(given["texts"])) if given["texts"] else None
+    wanted = {"texts": texts, "model": model}
+    asked = wire.CalibrateRequest.model_validate(wanted)
+    found = connection.post(f"{top}/calibrate", asked, wire.CalibrateReply, once=True).answer
+    if given["set"]:
+        change = wire.ConfigRequest(set={"centroid_match_threshold": found["threshold"]})
+        connection.post(f"{top}/config", change, MindConfig, once=True)
+    looking.calibrated(found, output)
 
 
 def _config(connection: Connection, top: str, assignments: list[str], output: Output) -> None:
@@ -154,27 +170,25 @@ def _think(connection: Connection, top: str, request: Request, output: Output) -
     given = request.given
     step = request.action == "step"
     wanted: dict[str, Any] = {"iterations": 1 if step else given["iterations"]}
+    if step and given["debug"]:
+        wanted["debug"] = True
     if not step and given["max"]:
         wanted["max"] = given["max"]
     wish = wire.RunRequest.model_validate(wanted)
-    connection.post(f"{top}/run", wish, wire.RunState, once=True)
-    seen = 0
-    while True:
-        try:
-            found = connection.get(f"{top}/run", wire.RunState, after=seen)
-            for report in found.reports:
-                print(show.progress(report), file=sys.stderr, flush=True)
-                for text in [] if output.json else show.said(report):
-                    output.line(None, text)
-                if output.json:
-                    output.line(report)
-            seen = found.count
-            if found.state != "running":
-                break
-            time.sleep(PAUSE)
-        except KeyboardInterrupt:
-            print("ending after this iteration", file=sys.stderr, flush=True)
-            connection.post(f"{top}/stop", wire.RunRequest(), wire.RunState, once=True)
-    if found.state == "failed":
-        raise CliError("mind.run_failed", found.error)
-    return 0
+    with interruptible() as stopped:
+        connection.post(f"{top}/run", wish, wire.RunState, once=True)
+        found = follow(connection, top, stopped, lambda state: _tell(state, output))
+        if found.state == "failed":
+            raise CliError("mind.run_failed", found.error)
+        return INTERRUPTED if stopped() else 0
+
+
+def _tell(found: wire.RunState, output: Output) -> None:
+    for part in found.debug:
+        print(show.debug(part.what, part.text), file=sys.stderr, flush=True)
+    for report in found.reports:
+        print(show.progress(report), file=sys.stderr, flush=True)
+        for text in [] if output.json else show.said(report):
+            output.line(None, text)
+        if output.json:
+            output.line(report)

@@ -39,6 +39,36 @@ def said(report: Mapping[str, Any]) -> Iterable[str]:
         yield f"{report['mind']} proposes (mind drafts, mind accept):\n{text}\n"
 
 
+def history(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Messages with their texts, and actions, one a line."""
+    return "\n".join(map(_event, rows)) or "nothing yet"
+
+
+def _event(row: Mapping[str, Any]) -> str:
+    if row["what"] == "message":
+        return f"{row['time']}  {row['source']} to {row['to']}: {row['text']}"
+    return f"{row['time']}  [{row['what']}] iteration {row['iteration']}"
+
+
+def drafts(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Drafts by their numbers."""
+    parts = [f"{row['id']}  (iteration {row['iteration']})\n{row['text']}" for row in rows]
+    return "\n".join(parts) or "none"
+
+
+def members(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A cluster's members, each with its distance to the centroid."""
+    return "\n".join(
+        f"{row['thought']:>6}  {row['distance']:.3f}  {' '.join(row['text'].split())}"
+        for row in rows
+    )
+
+
+def debug(what: str, text: str) -> str:
+    """A whole request or reply."""
+    return f"----- {what} -----\n{text}"
+
+
 def clusters(rows: Iterable[Mapping[str, Any]]) -> str:
     """The registry as a table."""
     cells = [

@@ -104,6 +104,7 @@ def _calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--texts", metavar="FILE", help="labelled texts: YAML, a theme to its texts"
     )
+    parser.add_argument("--model", metavar="NAME", help="measure this one (default: the mind's)")
     parser.add_argument("--set", action="store_true", help="make the threshold the mind's")
 
 

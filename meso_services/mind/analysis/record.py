@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meso_services.contract.mind import MindConfig
 from meso_services.files.strict_yaml import DocumentError
-from meso_services.mind import lines, session, vectors
+from meso_services.mind import lines, pool_sizes, session, vectors
 from meso_services.mind.clustering import Floats
 from meso_services.runtime.blas import one_thread
 
@@ -37,6 +37,7 @@ class Record:
     cluster: Ints
     joined: Ints
     messages: list[dict[str, Any]]
+    sizes: pool_sizes.Sizes
 
     @cached_property
     def clusters(self) -> int:
@@ -48,9 +49,9 @@ class Record:
         return int(np.searchsorted(self.made, iteration))
 
     def pool(self, iteration: int) -> slice:
-        """The active pool as an iteration found it, by today's `active_pool_size`."""
+        """The active pool as an iteration found it, by the `active_pool_size` of that time."""
         end = self.before(iteration)
-        return slice(max(0, end - self.config.active_pool_size), end)
+        return slice(max(0, end - pool_sizes.at(self.sizes, iteration)), end)
 
     def members(self, cluster: int) -> Ints:
         """The thoughts of a cluster, oldest first."""
@@ -91,6 +92,7 @@ def load(directory: Path) -> Record:
             cluster,
             joined,
             list(lines.read(directory, session.MESSAGES, head.iteration)),
+            pool_sizes.read(directory, head.config.active_pool_size),
         )
     except DocumentError as problem:
         raise session.damaged(directory, problem) from None

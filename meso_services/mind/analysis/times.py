@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from meso_services.mind import pool_sizes
 from meso_services.mind.analysis import measures
 from meso_services.mind.analysis.record import NOISE, Record
 from meso_services.mind.clustering import MOST_NOISE, Doubles, groups
@@ -68,16 +69,18 @@ def nearest_before(record: Record) -> Doubles:
     """
     count = len(record.vectors)
     far = np.full(count, np.nan)
-    reach = min(record.config.active_pool_size, MOST_COMPARED)
+    reaches = np.array(
+        [min(pool_sizes.at(record.sizes, one), MOST_COMPARED) for one in record.made.tolist()]
+    )
     ends = np.searchsorted(record.made, record.made)
     for at in range(0, count, 256):
         block = np.arange(at, min(count, at + 256))
-        begin = max(0, int(ends[at]) - reach)
+        begin = max(0, int((ends[block] - reaches[block]).min()))
         earlier = np.arange(begin, int(ends[block[-1]]))
         if not len(earlier):
             continue
         cosine = record.vectors[block] @ record.vectors[earlier].T
-        end = ends[block][:, None]
+        end, reach = ends[block][:, None], reaches[block][:, None]
         cosine[(earlier >= end) | (earlier < end - reach)] = -np.inf
         best = cosine.max(axis=1)
         far[block] = np.where(np.isinf(best), np.nan, np.maximum(0, 1 - best.astype(np.float64)))

@@ -18,6 +18,7 @@ from meso_host.testing import pi as pi_client
 
 REPOSITORY = Path(__file__).parents[3]
 SECONDS = 150
+PROMPT = "Split this work among three agents"
 BEHIND = ("session-manager", "memory-manager", "tool-executor", "operon-loader")
 # `meso mcp` and `meso adapter hook` of an appliance whose root is the first argument.
 SERVE = """
@@ -83,7 +84,7 @@ def claude(tmp_path: Path) -> Run:
     if not binary.exists():
         pytest.skip("this wheel of claude-agent-sdk carries no binary")
 
-    def run(project: Path, url: str, *words: str, **more: str) -> Any:
+    def run(project: Path, url: str, *words: str, prompt: str = PROMPT, **more: str) -> Any:
         own = {
             "ANTHROPIC_BASE_URL": url,
             "ANTHROPIC_API_KEY": "dummy",
@@ -93,7 +94,7 @@ def claude(tmp_path: Path) -> Run:
             "IS_SANDBOX": "1",
         }
         return subprocess.run(
-            [str(binary), "-p", "Split this work among three agents", *words],
+            [str(binary), "-p", prompt, *words],
             cwd=project,
             env=surroundings(tmp_path / "home", **own, **more),
             capture_output=True,

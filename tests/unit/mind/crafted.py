@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from meso_services.contract.mind import MindConfig
+from meso_services.mind import commit as committing
 from meso_services.mind import session, state
 from meso_services.mind.clustering import Change, Floats, normalised, step
 from meso_services.mind.state import Made, Mind
@@ -57,7 +58,7 @@ def commit(
         for n in range(len(held))
     ]
     said = [{"source": "mind_0", "to": "user", "text": say, **made, "from": lineage}] if say else []
-    state.commit(mind, Made(lines, held, said, changes), {"minds": []})
+    committing.commit(mind, Made(lines, held, said, changes), {"minds": []})
 
 
 def begun(place: Path, config: MindConfig = CONFIG) -> Mind:

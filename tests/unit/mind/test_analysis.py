@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meso_services.mind import state
+from meso_services.mind import changing, extract
 from meso_services.mind.analysis import ask, compare, lives, measures, messages, record, times
 from meso_services.mind.analysis.record import Record
 from meso_services.mind.clustering import normalised
+from meso_services.mind.state import Mind
 from meso_services.runtime.errors import MesoError
 
 from .crafted import CONFIG, WIDTH, begun, grow, towards
@@ -24,7 +25,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Record:
     mind = begun(tmp_path_factory.mktemp("analysis") / "m")
     for number in range(40):
         if number == 20:
-            state.say(mind, "user", "mind_0", "Now something else.")
+            changing.say(mind, "user", "mind_0", "Now something else.")
         some = [towards(0 if number < 20 else 5, rng) for _ in range(3)]
         if number % 10 == 9:
             some.append(normalised(rng.normal(size=(1, WIDTH)).astype(np.float32))[0])
@@ -173,3 +174,35 @@ def test_a_session_without_thoughts_can_be_asked_everything(tmp_path: Path, what
     before = {p: p.read_bytes() for p in mind.directory.rglob("*") if p.is_file()}
     assert ask.ask(mind.directory, what, {}, other=mind.directory) is not None
     assert {p: p.read_bytes() for p in mind.directory.rglob("*") if p.is_file()} == before
+
+
+def test_the_pool_of_the_past_had_the_size_of_the_past(tmp_path: Path) -> None:
+    """Ten iterations at 12, ten at 4, and today's is 30; a fork knows it too."""
+    rng = np.random.default_rng(5)
+    mind = begun(tmp_path / "m", CONFIG.model_copy(update={"active_pool_size": 12}))
+    for number in range(20):
+        if number == 10:
+            _resize(mind, 4)
+        grow(mind, [towards(axis, rng) for axis in range(3)])
+    _resize(mind, 30)
+    for place in (tmp_path / "m", _fork(tmp_path / "m", tmp_path / "fork")):
+        found = record.load(place)
+        sizes = {row["iteration"]: row["thoughts"] for row in times.diversity(found)}
+        assert (sizes[3], sizes[9], sizes[10], sizes[19]) == (9, 12, 4, 4)
+        # Of 36 thoughts the four newest are looked at, and one of the axis may be among them.
+        far = times.nearest_before(found)
+        for thought in (31, 32, 40, 59):
+            pool = found.vectors[found.pool(int(found.made[thought]))]
+            nearest = 1 - float((pool @ found.vectors[thought]).max())
+            assert far[thought] == pytest.approx(nearest, abs=1e-5)
+        assert sizes[20] == 30
+
+
+def _resize(mind: Mind, size: int) -> None:
+    wanted = {"active_pool_size": size}
+    changing.configure(mind, mind.config.model_copy(update=wanted), wanted)
+
+
+def _fork(source: Path, target: Path) -> Path:
+    extract.extract(source, target, 0, None)
+    return target

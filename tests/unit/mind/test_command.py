@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from meso_cli.mind import main as mind
-from meso_services.mind import session, state
+from meso_services.mind import changing, session, state
 
 from .test_sessions import CONFIG, TOPICS, made, reply, run
 from .test_sessions import same as equal
@@ -139,7 +139,7 @@ def test_a_fork_of_everything_has_the_last_message_too(tmp_path: Path) -> None:
     with serving(Upstream(lambda _, n: reply([f"t{n}"], f"m{n}"))) as upstream:
         mind_ = made(tmp_path / "m")
         run(mind_, upstream, session_wish())
-        state.say(mind_, "user", "mind_0", "and one more")
+        changing.say(mind_, "user", "mind_0", "and one more")
     (mind_.directory / "mind.md.j2").write_text("You are {{ self_name }}.")
     extract.extract(mind_.directory, tmp_path / "all", 0, None)
     equal(state.open_mind(tmp_path / "all"), state.open_mind(mind_.directory))

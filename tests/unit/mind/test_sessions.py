@@ -19,7 +19,7 @@ import yaml
 
 from meso_services.contract.mind import MindConfig
 from meso_services.mind import (
-    auditors,
+    changing,
     drafts,
     extract,
     lines,
@@ -116,7 +116,7 @@ def test_pools_rotate_and_keep_their_bounds(tmp_path: Path) -> None:
         mind = made(tmp_path / "m", config)
         run(mind, upstream, Wish(6))
         for number in range(5):
-            state.say(mind, "user", "mind_0", f"from the user {number}")
+            changing.say(mind, "user", "mind_0", f"from the user {number}")
     again = state.open_mind(tmp_path / "m")
     assert [t.id for t in again.thoughts] == list(range(10, 18))
     assert [m.text for m in again.pool() if m.source == "mind_0"] == [
@@ -279,7 +279,7 @@ def test_a_crash_leaves_the_session_at_the_iteration_before(
         if again.iteration == before.iteration:
             same(before, again)
         assert again.iteration in (3, 4)
-        state.say(again, "user", "mind_0", "still there?")
+        changing.say(again, "user", "mind_0", "still there?")
         run(again, upstream, Wish(1))
         same(again, state.open_mind(tmp_path / "m"))
         texts = [m.text for m in again.pool() if m.source == "user"]
@@ -321,13 +321,13 @@ def test_a_kill_at_any_moment(tmp_path: Path) -> None:
             mind = state.open_mind(tmp_path / "m")
             assert mind.iteration >= said
             assert mind.made == mind.iteration
-    with state.writing(mind):
+    with changing.writing(mind):
         same(mind, state.open_mind(tmp_path / "m"))
 
 
 def test_one_process_runs_a_mind(tmp_path: Path) -> None:
     mind = made(tmp_path / "m")
-    with state.running(mind.directory), pytest.raises(MesoError) as problem:
+    with changing.running(mind.directory), pytest.raises(MesoError) as problem:
         next(iter(runs.run(mind, Wish(1), around(Upstream(lambda *_: "")))))
     assert problem.value.code == "mind.busy"
 
@@ -413,26 +413,12 @@ def test_auditors_observe_tell_and_stop(tmp_path: Path) -> None:
     assert "the auditor failed" in audit
 
 
-def endless(_: dict[str, Any]) -> Any:
-    """An auditor whose findings do not end."""
-    while True:
-        yield {"level": "note", "text": "more"}
-
-
-def test_an_auditor_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = type(sys)("endless_auditor")
-    module.endless = endless  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "endless_auditor", module)
-    found = auditors.ask(["endless_auditor:endless"], {"when": "after"})
-    assert len(found) == auditors.MOST_FINDINGS
-
-
 def test_what_others_say_is_read_without_reading_everything_again(tmp_path: Path) -> None:
     """A message of another process is taken in from where the file was read to."""
     mind = made(tmp_path / "m")
     other = state.open_mind(tmp_path / "m")
     for number in range(14):
-        state.say(other, "user", "mind_0", f"{number}")
+        changing.say(other, "user", "mind_0", f"{number}")
         if number % 3 == 0:
             state.refresh(mind)
     state.refresh(mind)
@@ -446,7 +432,7 @@ def test_what_others_say_is_read_without_reading_everything_again(tmp_path: Path
             read.append(1)
         return real(line, key, name)
 
-    state.say(other, "user", "mind_0", "last")
+    changing.say(other, "user", "mind_0", "last")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "_object", counted)
         state.refresh(mind)
@@ -456,7 +442,7 @@ def test_what_others_say_is_read_without_reading_everything_again(tmp_path: Path
 def test_settings_are_checked_and_recorded(tmp_path: Path) -> None:
     mind = made(tmp_path / "m")
     config, changed = settings_of.changed(mind.config, "k_samples=10")
-    state.configure(mind, config, changed)
+    changing.configure(mind, config, changed)
     assert yaml.safe_load((tmp_path / "m/session.yaml").read_text())["config"]["k_samples"] == 10
     for wrong in ("k_samples=-1", "colour=1", "k_samples", "k_samples=ten"):
         with pytest.raises(MesoError):
@@ -465,5 +451,5 @@ def test_settings_are_checked_and_recorded(tmp_path: Path) -> None:
         run(mind, upstream, Wish(1))
     other, changed = settings_of.changed(mind.config, "embedding_dim=8")
     with pytest.raises(MesoError) as problem:
-        state.configure(mind, other, changed)
+        changing.configure(mind, other, changed)
     assert problem.value.code == "mind.has_thoughts"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from meso_services.contract.mind import MindConfig
-from meso_services.mind import extract, registry, session, splitting, state, view
+from meso_services.mind import changing, extract, registry, session, splitting, state, view
 from meso_services.mind.clustering import Change, Clusters, normalised
 from meso_services.mind.iteration import _cluster
 from meso_services.mind.splitting import Rules
@@ -55,7 +55,7 @@ def test_a_split_is_the_same_after_reopening_also_without_the_registry(tmp_path:
     mind = begun(tmp_path / "m", WIDE)
     apart(mind)
     registry.save(mind.directory, mind.clusters, mind.iteration)
-    state.split(mind, 0)
+    changing.split(mind, 0)
     same(mind, state.open_mind(mind.directory))
     apart_again = np.array([towards(4, np.random.default_rng(n)) for n in range(2)])
     commit(mind, apart_again, [Change(30, 1, "centroid", 0.1), Change(31, 1, "centroid", 0.1)])
@@ -69,7 +69,7 @@ def test_another_process_sees_a_split_before_its_next_iteration(tmp_path: Path) 
     mind = begun(tmp_path / "m", WIDE)
     apart(mind)
     other = state.open_mind(mind.directory)
-    state.split(other, 0)
+    changing.split(other, 0)
     assert state.refresh(mind)
     same(mind, other)
 
@@ -92,8 +92,8 @@ def test_what_is_of_one_piece_stays_whole(tmp_path: Path) -> None:
 def test_nothing_is_split_while_iterations_run(tmp_path: Path) -> None:
     mind = begun(tmp_path / "m", WIDE)
     apart(mind)
-    with state.running(mind.directory), pytest.raises(MesoError) as problem:
-        state.split(mind, 0)
+    with changing.running(mind.directory), pytest.raises(MesoError) as problem:
+        changing.split(mind, 0)
     assert problem.value.code == "mind.busy"
 
 
@@ -109,7 +109,7 @@ def test_a_crash_leaves_a_split_done_or_not_begun(
 
     monkeypatch.setattr(durable, "write", broken)
     with pytest.raises(MesoError):
-        state.split(mind, 0)
+        changing.split(mind, 0)
     monkeypatch.undo()
     same(mind, before)
     same(state.open_mind(mind.directory), before)

@@ -1,0 +1,1 @@
+"""Branches, merges and checkpoints of Claude Code's own sessions, in its own folder."""

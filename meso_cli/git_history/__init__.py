@@ -1,0 +1,1 @@
+"""A session as a git repository: each message a commit, each branch a branch."""
