@@ -11,6 +11,7 @@ from meso_cli import remote
 from meso_cli.command import Command, known, on_appliance, overview, parse
 from meso_cli.output import CliError, Output, problem
 from meso_cli.registry import Where
+from meso_cli.terminal import lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         if "--json" in words:
             print(json.dumps(shown.document()))
-        print(shown.text(), file=sys.stderr)
+        print(lines(shown.text()), file=sys.stderr)
         return shown.status
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from meso_cli.terminal import lines
+
 
 class CliError(Exception):
     """A verb cannot go on. `code` is stable, `hint` says what to do about it."""
@@ -69,13 +71,16 @@ class Output:
     stream: TextIO | None = None
 
     def result(self, data: Any, text: str | None = None) -> None:
-        """Print the result: `data` as one JSON document, or `text` for people."""
-        shown = text if text is not None and not self.json else json.dumps(data, indent=2)
+        """Print the result: `data` as one JSON document, or `text` for people.
+
+        What agents wrote may stand in it, so a terminal obeys nothing of it but line breaks.
+        """
+        shown = lines(text) if text is not None and not self.json else json.dumps(data, indent=2)
         print(shown, file=self.stream or sys.stdout, flush=True)
 
     def line(self, data: Any, text: str | None = None) -> None:
         """Print one of many results: one JSON document a line, or `text`."""
-        shown = text if text is not None and not self.json else json.dumps(data)
+        shown = lines(text) if text is not None and not self.json else json.dumps(data)
         print(shown, file=self.stream or sys.stdout, flush=True)
 
 

@@ -6,6 +6,8 @@ import unicodedata
 
 # Control characters, and those that reorder or hide what is beside them.
 _OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+# They join or part letters and pictures, and do nothing else.
+_HARMLESS = "\u200c\u200d"
 
 
 def printable(text: str) -> str:
@@ -19,6 +21,6 @@ def lines(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if unicodedata.category(character) in _OBEYED:
+    if unicodedata.category(character) in _OBEYED and character not in _HARMLESS:
         return character.encode("unicode_escape").decode("ascii")
     return character

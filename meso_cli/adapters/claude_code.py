@@ -46,14 +46,24 @@ class ClaudeCode:
                     Level.ADAPTER, "its task files: `meso adapter tasks` maps both ways"
                 ),
                 Capability.SESSIONS: Support(
-                    Level.NATIVE, "its own transcripts, linear; the appliance's over MCP"
+                    Level.NATIVE,
+                    "its own transcripts; `meso session import` and `export` lose nothing",
                 ),
                 Capability.BRANCHING: Support(
-                    Level.NONE, "a fork copies the whole session; MESO's entries branch over MCP"
+                    Level.ADAPTER,
+                    "`meso adapter claude-code branch` and `switch`, at any turn; a branch is a "
+                    "session file of its own",
                 ),
-                Capability.MERGING: Support(Level.NONE, "not possible in its transcripts"),
+                Capability.MERGING: Support(
+                    Level.ADAPTER,
+                    "`meso adapter claude-code merge` tells a branch what came of another, in a "
+                    "new session; entry by entry only in MESO, after an import",
+                ),
                 Capability.CHECKPOINTS: Support(
-                    Level.NONE, "its rewind misses files that commands changed"
+                    Level.ADAPTER,
+                    "`meso adapter claude-code checkpoint` and `restore` for the conversation; "
+                    "its rewind misses files that commands changed, so files fall back to git or "
+                    "to MESO's workspaces",
                 ),
                 Capability.COMPACTION: Support(
                     Level.NATIVE, "its own; the identity is read again from its files after it"

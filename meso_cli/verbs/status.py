@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from meso_cli.output import Output
 from meso_cli.page import Page
@@ -58,22 +58,30 @@ def run(request: Request, output: Output) -> int:
 
     machine = Machine()
     if request.watch:
-        return _watch(lambda: view.full(collect.collect(machine)))
+        return _watch(lambda: view.full(collect.collect(machine)), machine.socket("tool-executor"))
     status = collect.collect(machine)
     output.result(asdict(status), view.brief(status) if request.brief else view.full(status))
     return 0 if status.healthy else 1
 
 
-def _watch(page: Callable[[], str]) -> int:
-    """Draw over the last page instead of clearing first, so that nothing flickers."""
+def _watch(page: Callable[[], str], executor: Path) -> int:
+    """Draw over the last page instead of clearing first, so that nothing flickers.
+
+    What waits for an operator is shown below, and answered, where this user may.
+    """
+    from meso_cli.status.desk import Desk, keyboard  # noqa: PLC0415
+
     write = sys.stdout.write
     write(HIDE_CURSOR + HOME + REST_OF_SCREEN)
     try:
-        while True:
-            lines = page().split("\n")
-            write(HOME + "".join(f"{line}{REST_OF_LINE}\r\n" for line in lines) + REST_OF_SCREEN)
-            sys.stdout.flush()
-            time.sleep(EVERY_SECONDS)
+        with keyboard(sys.stdin) as keys:
+            desk = Desk(executor, keys)
+            while True:
+                lines = f"{page()}{desk.page()}".split("\n")
+                text = f"{REST_OF_LINE}\r\n".join(lines)
+                write(HOME + text + REST_OF_LINE + REST_OF_SCREEN)
+                sys.stdout.flush()
+                desk.read(EVERY_SECONDS)
     except KeyboardInterrupt:
         return 0
     finally:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, add, service, text_or_input
 from meso_cli.output import CliError, Output, table
 from meso_cli.page import Page
 
 if TYPE_CHECKING:
+    from meso_services.contract.client import Connection
     from meso_services.contract.tasks import Task, TaskEvent
 
 STATUSES = ("pending", "in_progress", "blocked", "completed", "cancelled")
@@ -170,6 +172,22 @@ def _listing(arguments: argparse.Namespace) -> ListAll:
     return ListAll(status, filters | {"ready": True if arguments.ready else None})
 
 
+def _with_session(connection: Connection, request: Request) -> Request:
+    """With the id in place of what a person calls the session."""
+
+    def known(given: dict[str, Any]) -> dict[str, Any]:
+        word = given.get("session")
+        return {**given, "session": naming.session(connection, word)} if word else given
+
+    match request:
+        case Create(fields) | Update(fields=fields):
+            return replace(request, fields=known(fields))
+        case ListAll(filters=filters):
+            return replace(request, filters=known(filters))
+        case _:
+            return request
+
+
 def run(request: Request, output: Output) -> int:
     """Call the session manager."""
     from meso_services.contract.tasks import CreateTask, TaskStatus  # noqa: PLC0415
@@ -177,6 +195,7 @@ def run(request: Request, output: Output) -> int:
 
     with service("session-manager") as connection:
         tasks = Tasks(connection)
+        request = _with_session(connection, request)
         match request:
             case Create(fields):
                 made = tasks.create(CreateTask.model_validate(_read_text(fields)))

@@ -43,38 +43,74 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "read(id)", _S, "GET /v1/sessions/{session}/entries", "read_session", "session show"
         ),
         Operation(
-            "branch(session, name)",
-            _S,
-            f"POST {_IN}/branches",
-            command="session branch",
+            "branch(session, name)", _S, f"POST {_IN}/branches", "branch_session", "session branch"
         ),
-        Operation("switch(session, name)", _S, f"POST {_IN}/switch", command="session switch"),
-        Operation("merge(source, target)", _S, f"POST {_IN}/merge", command="session merge"),
         Operation(
-            "compact(session, strategy)", _S, f"POST {_IN}/compact", command="session compact"
+            "switch(session, name)", _S, f"POST {_IN}/switch", "switch_branch", "session switch"
         ),
-        Operation("context(session)", _S, f"GET {_IN}/context", command="session context"),
+        Operation(
+            "merge(source, target)", _S, f"POST {_IN}/merge", "merge_branch", "session merge"
+        ),
+        Operation(
+            "compact(session, strategy)",
+            _S,
+            f"POST {_IN}/compact",
+            "compact_session",
+            "session compact",
+        ),
+        Operation(
+            "context(session)", _S, f"GET {_IN}/context", "session_context", "session context"
+        ),
         Operation(
             "checkpoint(session, label)",
             _S,
             "POST /v1/checkpoints",
-            command="checkpoint create",
+            "create_checkpoint",
+            "checkpoint create",
         ),
         Operation(
             "restore(checkpoint)",
             _S,
             "POST /v1/checkpoints/{checkpoint}/restore",
-            command="checkpoint restore",
+            "restore_checkpoint",
+            "checkpoint restore",
         ),
-        Operation("fork(session, place)", _S, f"POST {_IN}/fork", command="session fork"),
+        Operation("resume(session)", _S, f"POST {_IN}/resume", "resume_session", "session resume"),
         Operation(
-            "cherry_pick(entries)", _S, f"POST {_IN}/cherry-pick", command="session cherry-pick"
+            "handoff(session, note)",
+            _S,
+            f"POST {_IN}/handoff",
+            "hand_off_session",
+            "session handoff",
+        ),
+        Operation(
+            "pickup(checkpoint)",
+            _S,
+            "POST /v1/checkpoints/{checkpoint}/pickup",
+            "pick_up_handoff",
+            "session pickup",
+        ),
+        Operation("send(session)", _S, f"POST {_IN}/send", command="session push"),
+        Operation(
+            "receive(file)", _S, "POST /v1/transfers/{transfer}/session", command="session pull"
+        ),
+        Operation("heads()", _S, "GET /v1/heads", command="session heads"),
+        Operation("fork(session, place)", _S, f"POST {_IN}/fork", "fork_session", "session fork"),
+        Operation(
+            "cherry_pick(entries)",
+            _S,
+            f"POST {_IN}/cherry-pick",
+            "cherry_pick",
+            "session cherry-pick",
         ),
         Operation("rebase(branch, onto)", _S, f"POST {_IN}/rebase", command="session rebase"),
         Operation("stash(branch, place)", _S, f"POST {_IN}/stash", command="session stash"),
-        Operation("diff(from, to)", _S, f"GET {_IN}/diff", command="session diff"),
-        Operation("replay(entry or time)", _S, f"GET {_IN}/replay", command="session replay"),
-        Operation("search(words)", _S, "GET /v1/search", command="session search"),
+        Operation("diff(from, to)", _S, f"GET {_IN}/diff", "diff_branches", "session diff"),
+        Operation(
+            "replay(entry or time)", _S, f"GET {_IN}/replay", "replay_session", "session replay"
+        ),
+        Operation("family(session)", _S, f"GET {_IN}/family", "session_family", "session family"),
+        Operation("search(words)", _S, "GET /v1/search", "search_sessions", "session search"),
         Operation("usage()", _S, "GET /v1/usage", command="session usage"),
         Operation("state(session)", _S, f"GET {_IN}/state", command="session state"),
         Operation("delete(session)", _S, f"DELETE {_IN}", command="session delete"),

@@ -84,7 +84,9 @@ class Moved(Message):
     tip: str | None
     entry: Entry | None = Field(description="The entry that records the change")
     changed: bool = True
-    workspace: str = Field(default="none", description="`branched`, `none`, or why not")
+    workspace: str = Field(
+        default="none", description="`none`, `branched` (and files of which time), or why not"
+    )
 
 
 class Fork(At):

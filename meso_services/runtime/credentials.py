@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import grp
 import pwd
 import socket
 import struct
 from dataclasses import dataclass
 
 OPERATOR = "operator"
+CONSOLE = "meso-console"
 _SO_PEERGROUPS = 59
 _MAX_GROUPS = 1024
 
@@ -47,5 +49,13 @@ def is_operator(peer: Peer) -> bool:
         return True
     try:
         return pwd.getpwnam(OPERATOR).pw_uid == peer.uid
+    except KeyError:
+        return False
+
+
+def is_console(peer: Peer) -> bool:
+    """True for the unit that owns the machine's screen and keyboard."""
+    try:
+        return grp.getgrnam(CONSOLE).gr_gid in peer.groups
     except KeyError:
         return False

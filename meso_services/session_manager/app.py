@@ -11,6 +11,7 @@ from meso_services.session_manager.checkpoints.make import Neighbours
 from meso_services.session_manager.checkpoints.restore import recover
 from meso_services.session_manager.checkpoints.routes import add_checkpoints
 from meso_services.session_manager.checkpoints.shelf import Shelf
+from meso_services.session_manager.handing.routes import add_handing
 from meso_services.session_manager.health import checks
 from meso_services.session_manager.merging import Merger
 from meso_services.session_manager.model.summarise import Summariser
@@ -23,6 +24,7 @@ from meso_services.session_manager.routes.model import add_model
 from meso_services.session_manager.routes.sessions import add_sessions
 from meso_services.session_manager.settings import Settings
 from meso_services.session_manager.store import SessionStore
+from meso_services.session_manager.sync.routes import add_sync
 from meso_services.session_manager.tasks.routes import add_tasks
 from meso_services.session_manager.tasks.store import TaskStore
 from meso_services.session_manager.transfers import Transfers
@@ -46,11 +48,13 @@ def build(context: Context[Settings]) -> FastAPI:
     summariser = Summariser(paths.socket("api-proxy"), settings.summary_model)
     app = application(context, title="MESO session manager", checks=checks(store, tasks))
     add_sessions(app, store, deletions)
-    add_branches(app, store, Merger(tasks, summariser, workspaces), workspaces)
+    add_branches(app, store, Merger(tasks, summariser, workspaces), workspaces, shelf)
     add_model(app, store, summariser)
     add_tasks(app, tasks)
     add_checkpoints(app, around, transfers, settings.keep_checkpoints)
     add_exchange(app, store, transfers)
+    add_sync(app, store, deletions, transfers)
+    add_handing(app, around, settings.keep_checkpoints)
     return app
 
 

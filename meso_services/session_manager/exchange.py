@@ -39,7 +39,7 @@ from meso_services.transcripts import (
 )
 from meso_services.transcripts.claude_scan import OURS
 from meso_services.transcripts.kept import Kept
-from meso_services.transcripts.lines import Record
+from meso_services.transcripts.lines import Record, too_deep
 from meso_services.transcripts.recognise import recognise
 from meso_services.transcripts.report import Report
 
@@ -94,9 +94,7 @@ def _look(file: BinaryIO, asked: str, report: Report) -> _Found:
         case "pi":
             pi = pi_import.look(file, report)
             head = {k: v for k, v in pi.header.items() if k != "meso"}
-            raw = pi.raw_header.text.rstrip(b"\r\n")
-            known = {"header": raw.decode()} if pi.version == entries.VERSION else {}
-            head["meso"] = {"imported": {**known, "openEnd": pi.open_end, "lines": len(pi.rows)}}
+            head["meso"] = {"imported": pi_import.facts(pi)}
             return _Found("pi", str(pi.header.get("id", "")), head, pi_import.entries(pi))
         case "claude-code":
             claude = claude_import.look(file, report)
@@ -105,8 +103,8 @@ def _look(file: BinaryIO, asked: str, report: Report) -> _Found:
                 raise pi_import.unknown("it has no record of Claude Code's with a uuid")
             made: Record = {"timestamp": _first_time(claude), "cwd": main.cwd}
             source = main.session or ""
-            if main.header is not None and len(entries.encode(main.header)) < MOST_HEADER:
-                made = {n: v for n, v in main.header.items() if n != "meso"}
+            if _may_be_header(main.header):
+                made = {n: v for n, v in (main.header or {}).items() if n != "meso"}
                 source = str(made.get("id", source))
             made["meso"] = {"imported": {"session": main.session}}
             if main.header is not None:
@@ -120,6 +118,10 @@ def _look(file: BinaryIO, asked: str, report: Report) -> _Found:
             made = {"timestamp": stamp, "cwd": session.get("working_dir")}
             ours = map(entries.encode, goose.entries(session, report))
             return _Found("goose", str(session.get("id", "")), made, ours)
+
+
+def _may_be_header(found: Record | None) -> bool:
+    return found is not None and not too_deep(found) and len(entries.encode(found)) < MOST_HEADER
 
 
 def _first_time(source: claude_import.Source) -> str:

@@ -67,6 +67,10 @@ class State:
         self.count += 1
         self.newest = line.id
         self.updated = line.timestamp
+        if line.own.get("foreign") is True:
+            # From another instance: its branch goes on, and what is worked on here stays.
+            self.dropped.pop(branch, None)
+            return branch
         if line.type == "session_info" and isinstance(line.data.get("name"), str | None):
             self.name = line.data.get("name")
         elif line.type == "custom" and (kind := records.kind_of(line.type, line.data)):

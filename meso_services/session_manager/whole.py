@@ -106,7 +106,8 @@ class Deletions:
                 f"session {ident} ({facts.name or 'no name'}, {facts.entries} entries) would be "
                 "deleted",
                 status=409,
-                hint="the same request again with confirm= the token in detail deletes it",
+                hint=f"the same again with confirm={token} deletes it; `meso session delete` "
+                f"takes it as --confirm {token}",
                 detail={"confirm": token, "entries": facts.entries, "name": facts.name},
             )
         del self._asked[ident]

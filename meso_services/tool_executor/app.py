@@ -24,7 +24,10 @@ def build(context: Context[Settings]) -> FastAPI:
     app = application(context, title="MESO tool executor", checks=checks(parts))
     _add_workspaces(app, parts.workspaces)
     routes_workspaces.add(
-        app, context.kept.get("desk", lambda: Desk(parts.workspaces, _shadows(context)))
+        app,
+        context.kept.get(
+            "desk", lambda: Desk(parts.workspaces, _shadows(context), parts.engine.occupied)
+        ),
     )
     routes_calls.add(app, parts)
     routes_operator.add(app, parts)

@@ -84,7 +84,7 @@ class Approvals:
         if found is not None and not found.answer.done():
             found.answer.set_result(answered)
 
-    def answer(self, approval: str, answer: Answer, uid: int) -> Open:
+    def answer(self, approval: str, answer: Answer, uid: int, by: str = "an operator") -> Open:
         """Answer a question. Raises `approval.not_found`."""
         found = self._open.pop(approval, None)
         if found is None or found.answer.done():
@@ -98,7 +98,7 @@ class Approvals:
         if allowed and answer.scope == "session":
             place = (found.approval.session, found.approval.branch)
             self._granted.setdefault(place, set()).update(found.keys)
-        found.answer.set_result(Answered(allowed, answer.scope, uid, answer.reason))
+        found.answer.set_result(Answered(allowed, answer.scope, uid, answer.reason, by))
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from meso_services.tool_executor.asking import Asking
 from meso_services.tool_executor.audit.log import Audit
 from meso_services.tool_executor.calls import Call, now
 from meso_services.tool_executor.hiding import Covers
+from meso_services.tool_executor.occupied import Occupied
 from meso_services.tool_executor.policy.judge import Judge, Judgement, Question
 from meso_services.tool_executor.security import Security
 from meso_services.tool_executor.terminal import safe
@@ -43,6 +44,7 @@ class Engine:
     audit: Audit
     covers: Covers
     security: Security | None = None
+    occupied: Occupied = field(default_factory=Occupied)
 
     async def explain(self, job: Job) -> ExplainReply:
         """What would happen to a call; nothing is run or recorded."""
@@ -87,11 +89,14 @@ class Engine:
             raise _denied(judged.decision.reason, judged.decision.rule)
         if judged.decision.verdict == "ask":
             await self._ask(call, judged)
-        job = await self._covered(job, judged, place)
-        if job.changes:
+        with self.occupied.shared(call.request.session, call.request.branch):
+            job = await self._covered(job, judged, place)
+            if job.is_file:
+                call.change("running")
+                return await self.toolbox.file(job, place, self.audit.flushed)
             await self.audit.flushed()
-        call.change("running")
-        return await self.toolbox.run(job, place, call.request.seconds, call.output)
+            call.change("running")
+            return await self.toolbox.run(job, place, call.request.seconds, call.output)
 
     async def _covered(self, job: Job, judged: Judgement, place: Path) -> Job:
         """With covers over what rules about paths keep from it. File tools need none: the

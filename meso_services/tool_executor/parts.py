@@ -20,6 +20,7 @@ from meso_services.tool_executor.custom import load
 from meso_services.tool_executor.engine import Engine
 from meso_services.tool_executor.hiding import Covers
 from meso_services.tool_executor.network import Network
+from meso_services.tool_executor.occupied import Occupied
 from meso_services.tool_executor.policy.judge import Judge
 from meso_services.tool_executor.policy.settings import FILE, Policy
 from meso_services.tool_executor.resident import Helpers
@@ -70,7 +71,8 @@ def assemble(context: Context[Settings]) -> Parts:
     if policy.security.model:
         security = Security(policy.security, paths.socket("api-proxy"))
     approvals = kept.get("approvals", Approvals)
-    engine = Engine(toolbox, Judge(policy), approvals, audit, _covers(paths), security)
+    occupied = kept.get("occupied", Occupied)
+    engine = Engine(toolbox, Judge(policy), approvals, audit, _covers(paths), security, occupied)
     workspaces = Workspaces(paths.workspaces)
     return Parts(engine, kept.get("calls", Calls), workspaces, context.generation)
 

@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ _START = (
 )
 IDLE_SECONDS = 60.0
 _MOST = 8
+# How long one may take to put away what it has prepared, before it is killed.
+_GRACE_SECONDS = 1.0
+Agreed = Callable[[], Awaitable[None]]
 # JSON may need six characters for one byte; the rest is the answer's own keys.
 _JSON_FACTOR, _JSON_REST = 8, 256 * 1024
 _STATUS = {
@@ -76,13 +79,18 @@ class Helper:
             return cls(child, streams, group, stack.pop_all(), sandbox.limits)
         raise AssertionError("the stack swallows nothing")
 
-    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request, one answer. Raises the refusals of the program, and `tools.timeout`."""
-        data = json.dumps(request | {"max_bytes": self._limits.text}).encode()
+    async def ask(self, request: dict[str, Any], agreed: Agreed | None = None) -> dict[str, Any]:
+        """One request, one answer. Raises the refusals of the program, and `tools.timeout`.
+
+        With `agreed` the request is prepared while that is awaited, and has an effect only
+        after it has returned; what it raises is raised.
+        """
+        more = {"max_bytes": self._limits.text, "gated": agreed is not None}
+        data = json.dumps(request | more).encode()
         self._writer.write(b"%d\n%s" % (len(data), data))
         try:
             async with asyncio.timeout(self._limits.seconds):
-                answer = await self._answer()
+                answer = await (self._answer() if agreed is None else self._gated(agreed))
         except TimeoutError:
             raise MesoError(
                 "tools.timeout",
@@ -99,6 +107,24 @@ class Helper:
             raise MesoError(_code(code), message, status=_STATUS.get(code, 422))
         found: dict[str, Any] = answer["ok"]
         return found
+
+    async def _gated(self, agreed: Agreed) -> dict[str, Any]:
+        agreeing = asyncio.ensure_future(agreed())
+        try:
+            answer = await self._answer()
+            try:
+                await agreeing
+            except MesoError:
+                if "ready" in answer:
+                    self._writer.write(b"no\n")
+                    await self._answer()
+                raise
+            if "ready" in answer:
+                self._writer.write(b"go\n")
+                answer = await self._answer()
+        finally:
+            agreeing.cancel()
+        return answer
 
     async def _answer(self) -> dict[str, Any]:
         await self._writer.drain()
@@ -131,7 +157,11 @@ class Helper:
             os.killpg(self._child.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
-        """End it and what it holds."""
+        """End it and what it holds. A change that was prepared leaves no trace."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._writer.write_eof()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._child.wait, _GRACE_SECONDS)
         self._kill()
         self._writer.close()
         await asyncio.to_thread(self._child.wait)
@@ -155,12 +185,13 @@ class Helpers:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def ask(
-        self, workspace: Path, request: dict[str, Any], *, changes: bool = False
+        self, workspace: Path, request: dict[str, Any], agreed: Agreed | None = None
     ) -> dict[str, Any]:
-        """Ask a resident of `workspace`. Requests with `changes` come one after the other."""
-        lock = self._changing.setdefault(workspace, asyncio.Lock()) if changes else None
+        """Ask a resident of `workspace`. Requests with `agreed`, which are those that change
+        something, come one after the other; as `Helper.ask`."""
+        lock = self._changing.setdefault(workspace, asyncio.Lock()) if agreed else None
         async with lock or contextlib.nullcontext(), self._turns, self._helper(workspace) as one:
-            return await one.ask(request)
+            return await one.ask(request, agreed)
 
     @contextlib.asynccontextmanager
     async def _helper(self, workspace: Path) -> AsyncIterator[Helper]:

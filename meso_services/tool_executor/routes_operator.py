@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Request
 from pydantic import Field
 
 from meso_services.contract import tools as wire
@@ -19,8 +19,9 @@ from meso_services.contract.tools_policy import (
     RuleInfo,
 )
 from meso_services.runtime.app import errors
+from meso_services.runtime.credentials import is_console
 from meso_services.runtime.errors import MesoError
-from meso_services.runtime.peer import Peer, require_operator
+from meso_services.runtime.peer import Peer, current_peer, is_operator, require_operator
 from meso_services.tool_executor.audit.chain import BrokenError, Head, verify, walk
 from meso_services.tool_executor.parts import Parts
 from meso_services.tool_executor.policy.judge import Judge
@@ -73,17 +74,28 @@ def _rules(judge: Judge) -> tuple[RuleInfo, ...]:
 
 
 def _add_approvals(app: FastAPI, parts: Parts) -> None:
+    def may_answer(request: Request) -> Peer:
+        """Who may answer: operators, and the console where the policy trusts it."""
+        peer = current_peer(request)
+        trusted = parts.engine.judge.policy.console and is_console(peer)
+        return peer if trusted else require_operator(request)
+
+    answering = Depends(may_answer)
+
     @app.get("/v1/approvals", responses=errors(403))
-    async def approvals(_operator: Operator) -> ApprovalsReply:
+    async def approvals(_peer: Peer = answering) -> ApprovalsReply:
         """The questions that wait."""
         return ApprovalsReply(approvals=tuple(parts.engine.approvals.open()))
 
     @app.post("/v1/approvals/{approval}", responses=errors(403, 404))
     async def answer(
-        approval: Annotated[str, Field(max_length=64)], request: Answer, operator: Operator
+        approval: Annotated[str, Field(max_length=64)],
+        request: Answer,
+        peer: Peer = answering,
     ) -> AnswerReply:
         """Answer a question. The first answer counts."""
-        question = parts.engine.approvals.answer(approval, request, operator.uid)
+        by = "an operator" if is_operator(peer) else "the console"
+        question = parts.engine.approvals.answer(approval, request, peer.uid, by)
         return AnswerReply(
             id=approval,
             call_id=question.approval.call_id,

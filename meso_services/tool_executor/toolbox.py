@@ -27,7 +27,7 @@ from meso_services.runtime.errors import MesoError
 from meso_services.tool_executor.custom import MOUNT, CustomTool, CustomTools
 from meso_services.tool_executor.network import Network
 from meso_services.tool_executor.policy.judge import Question
-from meso_services.tool_executor.resident import Helpers
+from meso_services.tool_executor.resident import Agreed, Helpers
 from meso_services.tool_executor.running import OnOutput, Program, Ran, run, stopped
 from meso_services.tool_executor.sandbox import Sandbox
 from meso_services.tool_executor.walls import WORKSPACE, Walls
@@ -57,6 +57,11 @@ class Job:
     resolved: str | None = None
     # What the policy keeps from it, as `Walls.covers`.
     covers: Sequence[tuple[Path, str]] = ()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a resident does it, in two steps if it changes something."""
+        return self.question.tool in _FILE_TOOLS
 
     @property
     def changes(self) -> bool:
@@ -131,14 +136,17 @@ class Toolbox:
             hint="GET /v1/tools lists them",
         )
 
+    async def file(self, job: Job, place: Path, agreed: Agreed) -> dict[str, Any]:
+        """Run a file tool; what it gives. A change is seen only after `agreed` has returned."""
+        given = {"expected": job.resolved, **(job.params.model_dump() if job.params else {})}
+        request = {"tool": job.question.tool, **given}
+        return await self.helpers.ask(place, request, agreed if job.changes else None)
+
     async def run(
         self, job: Job, place: Path, seconds: int | None, on_output: OnOutput
     ) -> dict[str, Any]:
-        """Run it; what it gives. Raises MesoError."""
+        """Run any other tool; what it gives. Raises MesoError."""
         tool = job.question.tool
-        if tool in _FILE_TOOLS and job.params is not None:
-            request = {"tool": tool, "expected": job.resolved, **job.params.model_dump()}
-            return await self.helpers.ask(place, request, changes=job.changes)
         if isinstance(job.params, BashParams):
             # An argument of its own: what it holds is not read a second time.
             argv = ["/usr/bin/bash", "-c", job.params.command]

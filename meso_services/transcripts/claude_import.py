@@ -92,11 +92,7 @@ def _mark(segment: bundle.Segment, state: _State) -> Record:
 def _entry(
     source: Source, segment: bundle.Segment, made: Plan, row: Row, state: _State
 ) -> Iterator[Record]:
-    source.file.seek(row.start)
-    raw = Raw(row.number, row.start, source.file.read(row.length))
-    record = parse(raw.text) if row.kind != UNREAD else None
-    if record is not None and ours.good_text(at := record.get("timestamp")):
-        state.time = str(at)
+    raw, record = _read(source, row, state)
     parent_number = made.parents.get(row.number)
     parent = state.ids.get(parent_number) if parent_number is not None else None
     branch = made.branches[row.number]
@@ -117,6 +113,8 @@ def _entry(
         return
     ident = _ident(row, raw, segment, state)
     kind, data = _data(row, record, ident, state, source.report)
+    if kind == "compaction":
+        data |= _kept(made, row, state)
     kept = carry(CLAUDE, raw, record, message=data.get("message"))
     if segment.path is not None:
         kept["file"] = segment.path
@@ -127,6 +125,24 @@ def _entry(
         state.newest = ident
     own = ASIDE if row.uuid is None else {"branch": branch}
     yield ours.entry(kind, ident, parent, state.time, {**data, FOREIGN: kept}, **own)
+
+
+def _read(source: Source, row: Row, state: _State) -> tuple[Raw, Record | None]:
+    source.file.seek(row.start)
+    raw = Raw(row.number, row.start, source.file.read(row.length))
+    record = parse(raw.text) if row.kind != UNREAD else None
+    if record is not None and ours.good_text(at := record.get("timestamp")):
+        state.time = str(at)
+    return raw, record
+
+
+def _kept(made: Plan, row: Row, state: _State) -> Record:
+    """What a compaction's boundary says, where there is one."""
+    if row.number not in made.summaries:
+        return {}
+    tokens, first = made.summaries[row.number]
+    kept = state.ids.get(first) if first is not None else None
+    return {"tokensBefore": tokens} | ({"firstKeptEntryId": kept} if kept is not None else {})
 
 
 def _ident(row: Row, raw: Raw, segment: bundle.Segment, state: _State) -> str:

@@ -29,6 +29,8 @@ class Plan:
     order: list[Row] = field(default_factory=list)
     parents: dict[int, int | None] = field(default_factory=dict)
     branches: dict[int, str] = field(default_factory=dict)
+    # By a summary's line: the tokens before it, and the line of the first message that stays.
+    summaries: dict[int, tuple[int, int | None]] = field(default_factory=dict)
 
 
 def plan(found: Scan, report: Report, names: set[str], *, beside: bool = False) -> Plan:
@@ -75,6 +77,7 @@ def _first(found: Scan, row: Row) -> bool:
 def _link(
     found: Scan, clusters: dict[int, tuple[list[Row], int]], made: Plan, report: Report
 ) -> None:
+    folds = _folds(found, made)
     for row in found.rows:
         if row.uuid is None:
             continue
@@ -85,6 +88,8 @@ def _link(
         if above is row:
             above = None
             report.line(row.number, "it is its own parent; it begins a tree of its own")
+        if not row.aside and not row.placed:
+            above = _behind_summary(found, row, folds) or above
         rows, place = clusters.get(row.number, ([], 0))
         if place > 0:
             above = rows[place - 1]
@@ -92,6 +97,31 @@ def _link(
             # What hangs on any of them comes after all of them.
             above = clusters[above.number][0][-1]
         made.parents[row.number] = above.number if above else None
+
+
+def _folds(found: Scan, made: Plan) -> dict[str, list[Row]]:
+    """Compactions that keep messages, by the last message that they keep."""
+    folds: dict[str, list[Row]] = {}
+    boundaries = {row.uuid: row for row in found.rows if row.folded is not None}
+    for row in boundaries.values():
+        if row.folded is not None and row.folded.tail is not None:
+            folds.setdefault(row.folded.tail, []).append(row)
+    for row in found.rows:
+        boundary = boundaries.get(row.parent) if row.parent is not None else None
+        if boundary is not None and boundary.folded is not None:
+            head = found.by_uuid.get(boundary.folded.head or "")
+            first = head.number if head is not None and head.number < row.number else None
+            made.summaries[row.number] = (boundary.folded.tokens, first)
+    return folds
+
+
+def _behind_summary(found: Scan, row: Row, folds: dict[str, list[Row]]) -> Row | None:
+    """The summary that a record follows whose link leads to what a compaction kept."""
+    for boundary in reversed(folds.get(row.parent or "", [])):
+        anchor = found.by_uuid.get(boundary.folded.anchor or "") if boundary.folded else None
+        if boundary.number < row.number and anchor is not None and anchor.number < row.number:
+            return anchor
+    return None
 
 
 def _ordered(found: Scan, made: Plan, report: Report) -> list[Row]:

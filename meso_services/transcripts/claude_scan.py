@@ -17,6 +17,18 @@ OURS = "meso-entry"
 UNREAD = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a compaction's boundary says: how many tokens there were, and which messages before it
+    stay (`head` to `tail`): they follow the summary `anchor`, whatever their own links say.
+    """
+
+    tokens: int
+    head: str | None
+    anchor: str | None
+    tail: str | None
+
+
 @dataclass(slots=True)
 class Row:
     """One record: where it is and what it is linked to. `number` counts lines from 1.
@@ -39,6 +51,7 @@ class Row:
     meta: bool
     prompt: bool
     placed: bool
+    folded: Folded | None
 
     @property
     def spoken(self) -> bool:
@@ -166,8 +179,9 @@ def row(raw: Raw, record: Record) -> Row:
         agent=_text(record.get("agentId")),
         aside=record.get("isSidechain") is True,
         meta=record.get("isMeta") is True,
-        prompt=kind == "user" and not results,
+        prompt=kind == "user" and not results and record.get("isCompactSummary") is not True,
         placed=isinstance(record.get("meso"), dict),
+        folded=_folded(record) if record.get("subtype") == "compact_boundary" else None,
     )  # fmt: skip
 
 
@@ -185,6 +199,16 @@ def _blocks(message: object) -> Iterator[dict[str, Any]]:
     for block in content if isinstance(content, list) else ():
         if isinstance(block, dict):
             yield block
+
+
+def _folded(record: Record) -> Folded:
+    found = record.get("compactMetadata")
+    facts: Record = found if isinstance(found, dict) else {}
+    kept = facts.get("preservedSegment")
+    segment: Record = kept if isinstance(kept, dict) else {}
+    names = (_text(segment.get(name)) for name in ("headUuid", "anchorUuid", "tailUuid"))
+    tokens = facts.get("preTokens")
+    return Folded(tokens if isinstance(tokens, int) else 0, *names)
 
 
 def _group(record: Record) -> str | None:

@@ -94,7 +94,9 @@ def _group(record: Record) -> str | None:
 def _entry(kept: Kept, slot: Slot, groups: dict[str, list[Slot]]) -> Iterator[tuple[bytes, bool]]:
     """The lines of an entry, and whether they say it in other words."""
     record = kept.record(slot)
-    if slot.kind != "message" or not isinstance(record.get("message"), dict):
+    lines = kept.imported.get("lines")
+    from_pi = isinstance(lines, int) and slot.number < lines
+    if from_pi or slot.kind != "message" or not isinstance(record.get("message"), dict):
         yield _verbatim(kept, slot), False
         return
     members = groups.get(_group(record) or "", [slot])

@@ -33,7 +33,9 @@ class _Row:
 
 @dataclass
 class Source:
-    """A file that was looked through once. `clean` says that every line can stay as it is."""
+    """A file that was looked through once. `clean` says that every line can stay as it is, and
+    `plain` that none was written by our own export.
+    """
 
     file: BinaryIO
     header: Record
@@ -46,6 +48,7 @@ class Source:
     parents: dict[int, int | None] = field(default_factory=dict)
     forks: int = 0
     clean: bool = True
+    plain: bool = True
     open_end: bool = False
 
 
@@ -61,6 +64,7 @@ def look(file: BinaryIO, report: Report) -> Source:
         found.open_end = not raw.text.endswith(b"\n")
         if not raw.text.strip() and found.version < VERSION:
             continue
+        found.plain = found.plain and (record is None or ours.OWN not in record)
         previous = _take(found, raw, record, previous)
     if found is None:
         raise unknown("the file is empty")
@@ -68,6 +72,16 @@ def look(file: BinaryIO, report: Report) -> Source:
         report.say(f"brought from Pi's version {found.version} to {VERSION}, as Pi does")
     _link(found)
     return found
+
+
+def facts(source: Source) -> Record:
+    """What the session's header keeps, so that the file can be written again byte for byte."""
+    if source.version < VERSION:
+        return {}
+    made: Record = {"header": source.raw_header.text.rstrip(b"\r\n").decode()}
+    if source.clean and source.plain:
+        made |= {"lines": len(source.rows), "openEnd": source.open_end}
+    return made
 
 
 def entries(source: Source) -> Iterator[bytes]:
@@ -139,6 +153,8 @@ def restored(record: Record) -> Record | None:
 def _header(raw: Raw, record: Record | None) -> Record:
     if record is None or record.get("type") != "session":
         raise unknown("its first line is no header of Pi's")
+    if too_deep(record):
+        raise unknown("its first line is nested deeper than any header of Pi's")
     version = record.get("version", 1)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
         raise MesoError(

@@ -2,7 +2,9 @@
 # can log in there. The user is made up for the unit, without privileges. Being in
 # the group `meso`, which it needs to ask the services for their health, it could
 # write to their sockets too, but for what is for operators only. That it reads is
-# up to its program, which takes no input from the keyboard.
+# up to its program. From the keyboard it takes one thing: `allow ID` and `deny ID`
+# for what waits for an operator, and the tool executor takes that from the group
+# `meso-console` only where the operator's policy says `console = true`.
 let
   hardening = import ../hardening.nix;
 in
@@ -16,7 +18,7 @@ in
     Type = "exec";
     ExecStart = "/usr/bin/python3 -I -m meso_cli status --watch";
     DynamicUser = true;
-    SupplementaryGroups = "meso";
+    SupplementaryGroups = "meso meso-console";
     Slice = "meso.slice";
     StandardInput = "tty-force";
     StandardOutput = "tty";

@@ -51,3 +51,30 @@ def test_a_checkpoint_is_exported_and_imported_over_the_command_line(
     meso(machine, "checkpoint", "export", ident, file)
     meso(machine, "checkpoint", "delete", ident)
     assert meso(machine, "checkpoint", "import", file)["checkpoint_id"] == ident
+
+
+def test_transcripts_of_other_agents_come_and_go_over_the_command_line(
+    machine: LabMachine,
+) -> None:
+    """A file of Pi's becomes a session, goes to Claude Code's form, and comes back the same."""
+    ident = "5e550000-0000-4000-8000-00000000c0de"
+    head = {"type": "session", "version": 3, "id": ident, "timestamp": "2026-01-01T00:00:00.000Z",
+            "cwd": "/work"}  # fmt: skip
+    lines = [head]
+    for name, parent in (("a", None), ("b", "a"), ("c", "a")):
+        said = {"role": "user", "content": f"I am {name}", "timestamp": 1}
+        lines.append({"type": "message", "id": name, "parentId": parent, "odd": [1],
+                      "timestamp": "2026-01-01T00:00:00.000Z", "message": said})  # fmt: skip
+    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+    file = f"/tmp/{ident}.jsonl"
+    machine.run(f"printf %s {shlex.quote(text)} > {file}", user="operator", check=True)
+    planned = meso(machine, "session", "import", file, "--dry-run")
+    assert (planned["session"], planned["entries"], planned["branches"]) == (None, 3, 2)
+    assert meso(machine, "session", "import", file)["session"]["id"] == ident
+    back = f"/tmp/back-{ident}.jsonl"
+    meso(machine, "session", "export", ident, "-o", back)
+    assert machine.run(f"cmp {file} {back}", user="operator", check=True).returncode == 0
+    through = f"/tmp/claude-{ident}.jsonl"
+    meso(machine, "session", "export", ident, "--format", "claude-code", "-o", through)
+    again = meso(machine, "session", "import", through, "--as-new")["session"]["id"]
+    assert meso(machine, "session", "show", again) == meso(machine, "session", "show", ident)

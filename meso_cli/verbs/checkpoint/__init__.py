@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, add, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
@@ -159,7 +160,8 @@ def run(request: Request, output: Output) -> int:
             case Ask():
                 show(output, request, call(connection, request))
             case Export():
-                carrying.export(connection, request, output)
+                ident = naming.checkpoint(connection, request.checkpoint)
+                carrying.export(connection, replace(request, checkpoint=ident), output)
             case Import(path):
                 carrying.bring(connection, path, output, _made)
             case _:

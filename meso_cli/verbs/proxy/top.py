@@ -53,7 +53,9 @@ def run(request: Top, output: Output) -> int:
             if request.once:
                 output.result(found.model_dump(mode="json"), shown(found))
                 return 0
-            output.line(found.model_dump(mode="json"), CLEAR + shown(found))
+            if not output.json:
+                print(CLEAR, end="", file=output.stream)
+            output.line(found.model_dump(mode="json"), shown(found))
             time.sleep(request.seconds)
 
 

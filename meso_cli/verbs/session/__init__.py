@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, add, nothing, service, text_or_input
 from meso_cli.output import Output, table
 from meso_cli.page import Page
-from meso_cli.verbs.session import transcripts
+from meso_cli.verbs.session import handing, history, sync, transcripts
 from meso_cli.verbs.session.ask import Ask, call
 from meso_cli.verbs.session.ask import show as shown
+from meso_cli.verbs.session.history import History
 from meso_cli.verbs.session.rows import ROWS
 from meso_cli.verbs.session.views import entries as lines
+
+if TYPE_CHECKING:
+    from meso_services.contract.client import Connection
 
 PAGE = Page(
     text="""
@@ -34,6 +39,11 @@ an entry: it begins in the same time in a session of any length, and nothing is 
         ("meso session context ID --budget 20000", "what a model would be sent"),
         ("meso session import FILE --dry-run", "what a transcript of another agent would become"),
         ("meso session export ID --project .", "so that `claude --resume` finds it here"),
+        ("meso session export ID --git DIR", "for git log, diff, blame and bisect"),
+        ("meso session handoff ID --note 'Next: the tests' --file FILE", "for another appliance"),
+        ("meso session pickup FILE", "go on there"),
+        ("meso session push operator@garden.local --dry-run", "what another appliance lacks"),
+        ("meso session pull /media/stick", "what a directory has for this one"),
         ("meso session replay ID --at ENTRY", "what it was when ENTRY was the newest"),
     ),
 )
@@ -68,7 +78,11 @@ class Show:
     session: str
 
 
-Request = Create | Append | ListAll | Show | Ask | transcripts.Import | transcripts.Export
+Syncing = sync.Send | sync.Receive | sync.Sync
+Carrying = transcripts.Import | transcripts.Export | History
+Handing = handing.HandOff | handing.PickUp
+Request = Create | Append | ListAll | Show | Ask | Handing | Syncing | Carrying
+ALL_ROWS = (*ROWS, *handing.ROWS, *sync.ROWS)
 
 
 def _create(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +105,16 @@ ACTIONS = (
     Action("append", "append a message", _append),
     Action("list", "list the sessions", nothing),
     Action("show", "show a session's entries", _show),
-    *(Action(row.name, row.summary, row.arguments) for row in ROWS),
+    *(Action(row.name, row.summary, row.arguments) for row in ALL_ROWS),
+    *handing.ACTIONS,
+    *sync.ACTIONS,
     *transcripts.ACTIONS,
+)
+OTHERS = (
+    *((row.name, row.ask) for row in ALL_ROWS),
+    *((action.name, handing.parse) for action in handing.ACTIONS),
+    *((action.name, sync.parse) for action in sync.ACTIONS),
+    *((action.name, transcripts.parse) for action in transcripts.ACTIONS),
 )
 
 
@@ -112,10 +134,8 @@ def parse(arguments: argparse.Namespace) -> Request:
             return Show(arguments.session)
         case "list":
             return ListAll()
-        case "import" | "export":
-            return transcripts.parse(arguments)
         case name:
-            return next(row for row in ROWS if row.name == name).ask(arguments)
+            return next(ask for known, ask in OTHERS if known == name)(arguments)
 
 
 def run(request: Request, output: Output) -> int:
@@ -133,7 +153,7 @@ def run(request: Request, output: Output) -> int:
                 new = message(role, text_or_input(text))
                 if branch is not None:
                     new = new.model_copy(update={"branch": branch})
-                entry = manager.append(session, new)
+                entry = manager.append(naming.session(connection, session), new)
                 output.result(entry.model_dump(mode="json"), entry.id)
             case ListAll():
                 found = [s.model_dump(mode="json") for s in manager.sessions()]
@@ -143,18 +163,31 @@ def run(request: Request, output: Output) -> int:
                 text = table(rows, ("ID", "ENTRIES", "UPDATED", "NAME")) if rows else "no session"
                 output.result({"sessions": found}, text)
             case Show(session):
-                entries = [e.model_dump(mode="json") for e in manager.entries(session)]
+                ident = naming.session(connection, session)
+                entries = [e.model_dump(mode="json") for e in manager.entries(ident)]
                 output.result({"entries": entries}, lines(entries))
-            case transcripts.Import():
-                from meso_cli.verbs.session import carrying  # noqa: PLC0415
-
-                return carrying.bring(connection, request, output)
-            case transcripts.Export():
-                from meso_cli.verbs.session import carrying  # noqa: PLC0415
-
-                carrying.export(connection, request, output)
+            case handing.HandOff() | handing.PickUp():
+                handing.run(request, connection, output)
+            case sync.Send() | sync.Receive() | sync.Sync():
+                return sync.run(request, connection, output)
+            case transcripts.Import() | transcripts.Export() | History():
+                return _carry(request, connection, output)
             case Ask():
                 shown(output, request, call(connection, request))
             case _:
                 assert_never(request)
+    return 0
+
+
+def _carry(request: Carrying, connection: Connection, output: Output) -> int:
+    """Bring transcripts in, or write a session for somebody else."""
+    from meso_cli.verbs.session import carrying  # noqa: PLC0415
+
+    if isinstance(request, transcripts.Import):
+        return carrying.bring(connection, request, output)
+    ident = naming.session(connection, request.session)
+    if isinstance(request, History):
+        history.write(connection, replace(request, session=ident), output)
+    else:
+        carrying.export(connection, replace(request, session=ident), output)
     return 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from meso_cli import naming
 from meso_cli.output import Output
 
 Document = Mapping[str, Any]
@@ -50,8 +51,10 @@ def message(name: str) -> type[Any]:
 
 
 def call(connection: Any, ask: Ask) -> dict[str, Any]:
-    """Ask, and return the answer as a document."""
+    """Ask, and return the answer as a document. Raises CliError, CallError."""
     from urllib.parse import urlencode  # noqa: PLC0415
+
+    ask = _named(connection, ask)
 
     reply = message(ask.reply)
     given = {name: value for name, value in ask.query.items() if value is not None}
@@ -66,6 +69,18 @@ def call(connection: Any, ask: Ask) -> dict[str, Any]:
         answer = send(ask.path, body, reply)
     document: dict[str, Any] = answer.model_dump(mode="json")
     return document
+
+
+def _named(connection: Any, ask: Ask) -> Ask:
+    """With ids in place of what a person calls a session or a checkpoint."""
+
+    def known(given: Mapping[str, Any]) -> dict[str, Any]:
+        word = given.get("session")
+        named = {"session": naming.session(connection, word)} if isinstance(word, str) else {}
+        return {**given, **named}
+
+    path = naming.path(connection, ask.path)
+    return replace(ask, path=path, fields=known(ask.fields), query=known(ask.query))
 
 
 def show(output: Output, ask: Ask, document: Document) -> None:

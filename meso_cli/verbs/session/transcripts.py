@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from meso_cli.actions import Action
+from meso_cli.verbs.session.history import History
 
 Transcript = Literal["pi", "claude-code", "goose"]
 FORMATS: tuple[Transcript, ...] = ("pi", "claude-code", "goose")
@@ -61,6 +62,9 @@ def _export(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--project", type=Path, metavar="DIR", help="where Claude Code, started in DIR, finds it"
     )
+    where.add_argument(
+        "--git", type=Path, metavar="DIR", help="as a git repository: each message is a commit"
+    )
     parser.add_argument("--session-id", metavar="UUID", help="the id that Claude Code knows it by")
     parser.add_argument("--cwd", metavar="DIR", help="the directory it shall belong to")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -68,14 +72,16 @@ def _export(parser: argparse.ArgumentParser) -> None:
 
 ACTIONS = (
     Action("import", "make sessions of another agent's transcripts", _import),
-    Action("export", "write a session as another agent's transcript", _export),
+    Action("export", "write a session as another agent's transcript, or a git repository", _export),
 )
 
 
-def parse(given: argparse.Namespace) -> Import | Export:
+def parse(given: argparse.Namespace) -> Import | Export | History:
     """The request."""
     if given.action == "import":
         return Import(given.path, given.format, given.as_new, given.name, given.only, given.dry_run)
+    if given.git is not None:
+        return History(given.session, given.git)
     return Export(
         given.session,
         given.format,

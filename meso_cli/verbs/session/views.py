@@ -16,7 +16,8 @@ def moved(reply: Document) -> str:
     """A change of branches."""
     if not reply["changed"]:
         return "nothing to do"
-    return f"branch {reply['branch']} at {reply['tip']}; working on {reply['head']}"
+    files = "" if reply["workspace"] == "none" else f"\nfiles: {reply['workspace']}"
+    return f"branch {reply['branch']} at {reply['tip']}; working on {reply['head']}{files}"
 
 
 def branches(reply: Document) -> str:
@@ -146,14 +147,29 @@ def session(reply: Document) -> str:
 
 
 def line(entry: Document) -> str:
-    """One entry in a line."""
+    """One entry in a line, its id first: other verbs ask for it."""
+    return f"{entry['id']}  {entry['timestamp']}  {_said(entry)}"
+
+
+def _said(entry: Document) -> str:
     data = entry["data"]
-    said = data.get("message") if isinstance(data, dict) else None
-    if isinstance(said, dict) and isinstance(said.get("content"), str):
-        return f"{entry['timestamp']}  {said.get('role')}: {said['content']}"
-    if isinstance(said, dict) and isinstance(said.get("content"), list):
-        return f"{entry['timestamp']}  {said.get('role')}: {_blocks(said['content'])}"
-    return f"{entry['timestamp']}  {entry['type']}: {json.dumps(data, ensure_ascii=False)}"
+    message = data.get("message")
+    if isinstance(message, dict):
+        content = message.get("content")
+        text = content if isinstance(content, str) else _blocks(content or ())
+        return f"{message.get('role')}: {text}"
+    kind, facts = entry["type"], data
+    if kind == "custom" and isinstance(data.get("data"), dict):
+        # What the session manager records, such as `meso.branch`, in a few words.
+        kind, facts = str(data.get("customType")), data["data"]
+    told = (f"{name} {_short(value)}" for name, value in facts.items() if value not in (None, []))
+    return f"({kind}) {', '.join(told)}"
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
 
 
 def _blocks(content: Any) -> str:
@@ -166,5 +182,4 @@ def _blocks(content: Any) -> str:
             parts.append(f"[{block.get('name')}]")
         else:
             parts.append(f"[{kind}]")
-    text = " ".join(" ".join(parts).split())
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    return _short(" ".join(parts))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import assert_never
 
+from meso_cli import naming
 from meso_cli.actions import add
 from meso_cli.output import Output
 from meso_cli.page import Page
@@ -55,10 +57,18 @@ def parse(arguments: argparse.Namespace) -> Request:
     return read(arguments)
 
 
+def _named(request: Request) -> Request:
+    """With the id in place of what a person calls the session."""
+    if isinstance(request, Workspace | Read | Call | Calls) and request.session is not None:
+        return replace(request, session=naming.workspace(request.session))
+    return request
+
+
 def run(request: Request, output: Output) -> int:
     """Do it; 1 when a call did not complete or a test failed."""
     from meso_cli.verbs.tool import calling, folders  # noqa: PLC0415 (they need packages)
 
+    request = _named(request)
     match request:
         case New(folder):
             status = folders.new(folder, output)

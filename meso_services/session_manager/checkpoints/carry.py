@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +20,8 @@ from pydantic import ValidationError
 
 from meso_services.contract import checkpoints as wire
 from meso_services.contract.workspaces import Bundle
-from meso_services.runtime.errors import MesoError, storage_error
-from meso_services.session_manager import entries
+from meso_services.runtime.errors import MesoError
+from meso_services.session_manager import entries, packed
 from meso_services.session_manager.checkpoints.make import Neighbours, chain
 from meso_services.session_manager.checkpoints.shelf import MOST_BLOB, damaged, hash_of
 from meso_services.session_manager.entries import Line
@@ -34,8 +32,6 @@ from meso_services.session_manager.store import SessionStore
 from meso_services.session_manager.tree.walk import Walker
 
 KIND = "meso-checkpoint"
-MOST_LINE = 16 << 20
-MOST_UNPACKED = 16 << 30
 
 
 @dataclass
@@ -54,20 +50,7 @@ def export(around: Neighbours, ident: str, target: Path, *, files: bool = True) 
     Raises `checkpoint.*`, `workspace.*`, `storage.*`.
     """
     found = around.shelf.get(ident)
-    digest = hashlib.sha256()
-    try:
-        with target.open("xb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as out:
-            for line in _lines(around, found, files=files):
-                written = entries.encode(line)
-                digest.update(written)
-                out.write(written)
-            out.write(entries.encode({"part": "end", "sha256": digest.hexdigest()}))
-    except OSError as problem:
-        target.unlink(missing_ok=True)
-        raise storage_error(problem, target) from problem
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    packed.write(target, _lines(around, found, files=files))
 
 
 def _lines(around: Neighbours, found: wire.Checkpoint, *, files: bool) -> Iterator[dict[str, Any]]:
@@ -116,6 +99,11 @@ def bring(around: Neighbours, source: Path) -> tuple[wire.Checkpoint, bool]:
             if line.get("part") == "memory":
                 around.shelf.put(base64.b64decode(line["data"]))
         return around.shelf.keep(made), before
+
+
+def look(source: Path) -> wire.Checkpoint:
+    """Verify a file and take nothing in. Raises `checkpoint.damaged`."""
+    return _verified(source).checkpoint
 
 
 def _verified(source: Path) -> Carried:
@@ -184,28 +172,7 @@ def _bundle(line: dict[str, Any], source: Path) -> Bundle:
 
 
 def _read(source: Path) -> Iterator[dict[str, Any]]:
-    """The lines before the last one, whose hash over them is checked. Raises at the first doubt."""
-    digest, total, ended = hashlib.sha256(), 0, False
-    try:
-        with gzip.open(source, "rb") as read:
-            while raw := read.readline(MOST_LINE + 1):
-                total += len(raw)
-                if ended or len(raw) > MOST_LINE or total > MOST_UNPACKED:
-                    raise damaged(source.name, "it is larger than a checkpoint can be")
-                line = entries.parse_record(raw)
-                if line is None:
-                    raise damaged(source.name, "a line is no JSON object")
-                if line.get("part") == "end":
-                    if line.get("sha256") != digest.hexdigest():
-                        raise damaged(source.name, "the hash over it does not match")
-                    ended = True
-                    continue
-                digest.update(raw)
-                yield line
-    except (OSError, EOFError, zlib.error) as problem:
-        raise damaged(source.name, f"it cannot be read: {problem}") from problem
-    if not ended:
-        raise damaged(source.name, "it is cut off")
+    return packed.read(source, damaged)
 
 
 def _session(store: SessionStore, carried: Carried, source: Path) -> None:
@@ -236,7 +203,7 @@ def _beside(session: SessionFile, made: wire.Checkpoint, lines: Sequence[Line]) 
         return [
             Draft(line.type, line.data, line.parent,
                   {**{k: v for k, v in line.own.items() if k in kept}, "branch": name,
-                   **({"pending": True} if line is not new[-1] else {})},
+                   **({"pending": True} if line is not new[-1] else {"foreign": True})},
                   line.timestamp, ident=line.id)
             for line in new
         ]  # fmt: skip

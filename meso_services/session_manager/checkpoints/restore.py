@@ -17,19 +17,27 @@ from typing import Any
 
 from meso_services.contract import checkpoints as wire
 from meso_services.contract.snapshots import MemoryFile, PrepareRestore
-from meso_services.contract.tasks import CreateTask, TaskStatus, UpdateTask
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.runtime.logging import Log
 from meso_services.session_manager import entries, records
 from meso_services.session_manager.checkpoints.make import Neighbours, chain
+from meso_services.session_manager.checkpoints.tasks import bring_back
 from meso_services.session_manager.file import Draft, SessionFile
+from meso_services.session_manager.index.index import Node
 from meso_services.session_manager.state import State
 from meso_services.session_manager.tree.branches import check_free
 from meso_services.session_manager.tree.places import tip_node
-from meso_services.session_manager.tree.walk import is_ancestor
+from meso_services.session_manager.tree.walk import Walker, is_ancestor
 
 JOURNAL = ".restores"
+# Records that hold nothing a branch could lose.
+PASSING = frozenset(
+    {
+        *(records.CHECKPOINT, records.HANDOFF, records.PICKUP, records.RESTORE),
+        *(records.HEAD, records.BRANCH, records.RESET),
+    }
+)
 _log = Log("meso.checkpoints")
 
 
@@ -109,7 +117,7 @@ def _told(
     branch: str,
     wanted: wire.RestoreCheckpoint,
 ) -> wire.Restored:
-    same, differs = _identity(around, found)
+    same, differs = identity_of(around, found)
     with session.lock:
         kept = _kept_branch(session, session.state, found, branch, wanted)
     has_files = wanted.workspace and found.meso.workspace
@@ -135,7 +143,8 @@ def _told(
     )
 
 
-def _identity(around: Neighbours, found: wire.Checkpoint) -> tuple[str, tuple[str, ...]]:
+def identity_of(around: Neighbours, found: wire.Checkpoint) -> tuple[str, tuple[str, ...]]:
+    """`same`, `different` or `unknown` beside who the agent is now, and what differs."""
     try:
         now = around.identities.record()
     except MesoError:
@@ -170,7 +179,7 @@ def _kept_branch(
         return None
     if branch not in state.refs:
         return None
-    tip = tip_node(session, state, branch)
+    tip = _said_last(session, tip_node(session, state, branch))
     to = session.node(found.meso.tip) if found.meso.tip else None
     if tip is None or (to is not None and is_ancestor(session, tip, to)):
         return None
@@ -181,6 +190,12 @@ def _kept_branch(
         name = f"before-{found.checkpoint_id[:8]}-{number}"
     check_free(session, state, name)
     return name
+
+
+def _said_last(session: SessionFile, tip: Node | None) -> Node | None:
+    """The newest entry that would be missed: marks of checkpoints and branches would not."""
+    walker = Walker(session)
+    return next((node for node in walker.back(tip) if node.kind not in PASSING), None)
 
 
 def _prepare_memory(around: Neighbours, found: wire.Checkpoint, attempt: Attempt) -> None:
@@ -249,25 +264,11 @@ def _finish(around: Neighbours, attempt: Attempt, found: wire.Checkpoint) -> dic
         state = around.memories.commit(attempt.token)
         done["memory"] = f"{attempt.memory}; what gave way is in {state.kept_as}"
     if attempt.tasks:
-        done["tasks"] = tuple(_task(around, attempt, task) for task in found.meso.tasks)
+        done["tasks"] = tuple(
+            bring_back(around.tasks, attempt.session, task, attempt.token)
+            for task in found.meso.tasks
+        )
     return done
-
-
-def _task(around: Neighbours, attempt: Attempt, kept: dict[str, Any]) -> str:
-    """Make a task what it was; one that is not here is made anew. Others stay as they are."""
-    key = f"restore.{attempt.token}.{kept['id']}"
-    fields = {name: kept[name] for name in
-              ("subject", "description", "status", "owner", "labels", "metadata")}  # fmt: skip
-    fields |= {"session": attempt.session, "branch": kept.get("branch")}
-    try:
-        around.tasks.get(kept["id"])
-    except MesoError:
-        if fields["status"] in (TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED, TaskStatus.PENDING):
-            made, _ = around.tasks.create(CreateTask.model_validate(fields), key)
-            return made.id
-        raise
-    update = UpdateTask.model_validate({**fields, "force": True})
-    return around.tasks.update(kept["id"], update, key).id
 
 
 def _undo(around: Neighbours, attempt: Attempt) -> None:

@@ -77,9 +77,16 @@ def _carry(app: FastAPI, around: Neighbours, transfers: Transfers) -> None:
             **answers(wire.Checkpoint, statuses=[200], description="It was here before"),
         },
     )
-    def bring(transfer: Carried, response: Response) -> wire.Checkpoint:
+    def bring(
+        transfer: Carried,
+        response: Response,
+        dry_run: Annotated[bool, Query(description="Verify it, take nothing in")] = False,
+    ) -> wire.Checkpoint:
         """Take in an exported checkpoint that was brought by a transfer."""
         path = transfers.path(transfer)
+        if dry_run:
+            response.status_code = 200
+            return carry.look(path)
         found, before = carry.bring(around, path)
         transfers.end(transfer)
         response.status_code = 200 if before else 201

@@ -9,7 +9,7 @@ from typing import TypeVar
 from meso_services.contract import workspaces as wire
 from meso_services.contract.branches import Conflict
 from meso_services.contract.client import CallError, Connection
-from meso_services.contract.tools import WorkspaceReply
+from meso_services.contract.tools import WorkspaceReply, WorkspacesReply
 from meso_services.runtime.errors import MesoError
 
 T = TypeVar("T")
@@ -24,9 +24,14 @@ class Workspaces:
     def __init__(self, run: Path) -> None:
         self._run = run
 
-    def branch(self, session: str, source: str, target: str) -> str:
-        """Give a new branch the files of another one; say what came of it, in a word."""
-        wanted = wire.BranchWorkspace(session=session, branch=source, to=target)
+    def branch(self, session: str, source: str, target: str, snapshot: str | None = None) -> str:
+        """Give a new branch the files of another one, as they are or as a snapshot has them; say
+        what came of it, in a word.
+        """
+        wanted = wire.BranchWorkspace.model_validate(
+            {"session": session, "branch": source, "to": target}
+            | ({"snapshot": snapshot} if snapshot else {})
+        )
         try:
             self._ask(lambda c: c.post("/v1/workspaces/branch", wanted, WorkspaceReply))
         except MesoError as problem:
@@ -42,6 +47,20 @@ class Workspaces:
             if problem.code in NO_WORKSPACE:
                 return None
             raise
+
+    def has(self, session: str, branch: str) -> bool:
+        """True if the branch has files. False, too, when nobody answers: then nobody has them."""
+        try:
+            found = self._ask(lambda c: c.get("/v1/workspaces", WorkspacesReply))
+        except MesoError:
+            return False
+        return any((one.session, one.branch) == (session, branch) for one in found.workspaces)
+
+    def differing(self, session: str, old: str, branch: str) -> list[str]:
+        """Paths that differ between a snapshot and the files as they are now. Raises MesoError."""
+        wanted = wire.DiffRequest(session=session, old=old, new=branch)
+        found = self._ask(lambda c: c.post("/v1/workspaces/diff", wanted, wire.WorkspaceDiff))
+        return [file.path for file in found.files]
 
     def restore(self, session: str, branch: str, snapshot: str) -> wire.Restored:
         """Make the files what a snapshot says. Raises MesoError."""

@@ -8,6 +8,9 @@ from fastapi import FastAPI, Query
 
 from meso_services.contract import branches as wire
 from meso_services.contract.session import BranchName, Entry, EntryId
+from meso_services.session_manager.checkpoints.shelf import Shelf
+from meso_services.session_manager.checkpoints.then import files_then
+from meso_services.session_manager.file import SessionFile
 from meso_services.session_manager.merging import Merger
 from meso_services.session_manager.neighbours.workspaces import Workspaces
 from meso_services.session_manager.routes.common import (
@@ -22,20 +25,43 @@ from meso_services.session_manager.routes.common import (
 )
 from meso_services.session_manager.store import SessionStore
 from meso_services.session_manager.tree import branches, copies, looking, marks
+from meso_services.session_manager.tree.places import place, tip_node
 
 IN = "/v1/sessions/{session}"
 
 
-def add_branches(app: FastAPI, store: SessionStore, merger: Merger, workspaces: Workspaces) -> None:
+def add_branches(
+    app: FastAPI, store: SessionStore, merger: Merger, workspaces: Workspaces, shelf: Shelf
+) -> None:
     """Give `app` the routes below `/v1/sessions/{session}` that are about branches."""
-    _names(app, store, workspaces)
+    _names(app, store, workspaces, shelf)
     _entries(app, store, merger)
     _stash(app, store)
     _look(app, store)
     _marks(app, store)
 
 
-def _names(app: FastAPI, store: SessionStore, workspaces: Workspaces) -> None:
+def _files(
+    workspaces: Workspaces, shelf: Shelf, session: SessionFile, source: str, wanted: wire.MakeBranch
+) -> str:
+    """Give a new branch its files: those of then where they were kept; and say which."""
+    if wanted.at is None and wanted.message is None:
+        return workspaces.branch(session.id, source, wanted.name)
+    with session.lock:
+        at = place(session, session.state, wanted)
+        tip = tip_node(session, session.state, source)
+    if at == tip:
+        return workspaces.branch(session.id, source, wanted.name)
+    then = files_then(shelf, session, at)
+    done = workspaces.branch(session.id, source, wanted.name, then.snapshot if then else None)
+    if done != "branched":
+        return done
+    if then is None:
+        return "branched: the files as they are now, none of that time were kept"
+    return f"branched: the files of checkpoint {then.checkpoint}, {then.messages} messages before"
+
+
+def _names(app: FastAPI, store: SessionStore, workspaces: Workspaces, shelf: Shelf) -> None:
     @app.get(f"{IN}/branches", responses=READS)
     def show_branches(session: Ident) -> wire.Branches:
         """All branches, and those that were deleted."""
@@ -49,7 +75,7 @@ def _names(app: FastAPI, store: SessionStore, workspaces: Workspaces) -> None:
         made = branches.make(found, wanted, key)
         if not wanted.workspace or source == wanted.name:
             return made
-        files = workspaces.branch(session, source, wanted.name)
+        files = _files(workspaces, shelf, found, source, wanted)
         return made.model_copy(update={"workspace": files})
 
     @app.post(f"{IN}/switch", responses=CHANGES, response_class=AsciiJson)

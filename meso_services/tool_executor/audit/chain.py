@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +57,11 @@ def read_head(directory: Path) -> Head | None:
     return Head(int(seq), digest) if seq.isdigit() and len(digest) == 64 else None
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """Whole lines; what is behind the last line feed is not yet a record."""
+def lines(path: Path, *, last: bool = True) -> Iterator[bytes]:
+    """Whole lines. Behind the last line feed of the `last` file is what is not yet a record."""
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE):
-            if line.endswith(b"\n") or len(line) >= MAX_LINE:
+            if line.endswith(b"\n") or len(line) >= MAX_LINE or not last:
                 yield line
 
 
@@ -74,7 +76,9 @@ def checked(line: bytes, before: Head, file: str) -> AuditRecord:
     if record.seq != expected:
         what = "records are missing" if record.seq > expected else "a record is out of order"
         raise BrokenError(expected, file, f"{what}: number {record.seq} stands here")
-    if record.hash != record_hash(raw):
+    # To the byte: spaces and a key said twice change no hash, but somebody did change them.
+    as_written = json.dumps(raw, ensure_ascii=False).encode(errors="replace") + b"\n"
+    if record.hash != record_hash(raw) or line != as_written:
         raise BrokenError(expected, file, "its content was altered")
     if record.prev != before.hash:
         raise BrokenError(expected, file, "it does not follow the record before it")
@@ -89,7 +93,9 @@ def walk(directory: Path, since: int = 0) -> Iterator[AuditRecord]:
     before: Head | None = None
     for path in found:
         before = _first(path) if before is None else before
-        for line in lines(path):
+        if not path.stem.isdigit() or int(path.stem) != before.seq + 1:
+            raise BrokenError(before.seq + 1, path.name, "the file has another's name")
+        for line in lines(path, last=path == found[-1]):
             record = checked(line, before, path.name)
             if lost := record.data.get("lost"):
                 raise BrokenError(int(lost), path.name, "records at the end were cut off")
@@ -123,8 +129,10 @@ def verify(directory: Path, anchor: Head | None = None) -> AuditVerdict:
             head = Head(record.seq, record.hash)
             if record.kind == "rotate":
                 dropped = max(dropped, int(record.data.get("dropped", 0)))
-            if anchor is not None and anchor.seq == record.seq and anchor.hash != record.hash:
-                raise BrokenError(record.seq, "", "it is not the record that was noted")
+            for known in (noted, anchor):
+                if known is not None and known.seq == record.seq and known.hash != record.hash:
+                    raise BrokenError(record.seq, "", "it is not the record that was noted")
+        _check_tail(directory, head)
         _check_ends(noted, first, head, dropped, anchor)
     except BrokenError as broken:
         return AuditVerdict(
@@ -144,6 +152,25 @@ def verify(directory: Path, anchor: Head | None = None) -> AuditVerdict:
         head=head.seq or None,
         head_hash=head.hash,
     )
+
+
+def _check_tail(directory: Path, head: Head) -> None:
+    """Nothing stands behind the last record. A record that is being written is soon whole."""
+    found = segments(directory)
+    for seconds in (0.0, 0.2, 0.5):
+        time.sleep(seconds)
+        if not found or _ends_whole(found[-1]):
+            return
+    raise BrokenError(
+        head.seq + 1, found[-1].name, "behind the last record stands what is no record"
+    )
+
+
+def _ends_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read(1) in (b"", b"\n")
 
 
 def _check_ends(

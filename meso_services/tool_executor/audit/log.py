@@ -2,7 +2,8 @@
 
 A record is handed to the kernel at once, so a crash of the service loses none. The disk has it
 when `flushed` returns; who does not wait has it there within `FLUSH_SECONDS`. Many waiters share
-one flush.
+one flush. The head file follows: it names only records that the disk has, and is brought to the
+disk itself a little later, for nobody waits for it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Audit:
         self._segment_bytes, self._keep_bytes = segment_bytes, keep_bytes
         self.problem = ""
         self._flushing: asyncio.Task[None] | None = None
-        self._dirty = False
+        self._dirty = self._head_dirty = False
         self._syncing = asyncio.Lock()
         self._noted_at = 0.0
         try:
@@ -198,10 +199,18 @@ class Audit:
                 await self._flush()
 
     async def _flush_later(self) -> None:
-        await asyncio.sleep(FLUSH_SECONDS)
-        async with self._syncing:
-            if self._dirty:
-                await self._flush()
+        # Again, because records may come while one flush is under way.
+        while self._dirty or self._head_dirty:
+            await asyncio.sleep(FLUSH_SECONDS)
+            async with self._syncing:
+                try:
+                    if self._dirty:
+                        await self._flush()
+                    self._head_dirty = False
+                    await asyncio.to_thread(os.fdatasync, self._head_file)
+                except (MesoError, OSError) as error:
+                    _log.warning("the audit is not on the disk", error=str(error))
+                    return
 
     async def _flush(self) -> None:
         head, self._dirty = self._head, False
@@ -219,13 +228,13 @@ class Audit:
     def _sync(self, head: Head) -> None:
         os.fdatasync(self._file)
         os.pwrite(self._head_file, head.line(), 0)
-        os.fdatasync(self._head_file)
-        self._noted = head
+        self._noted, self._head_dirty = head, True
 
     def close(self) -> None:
         """Bring the last records to the disk."""
         with contextlib.suppress(OSError):
             self._sync(self._head)
+            os.fdatasync(self._head_file)
         os.close(self._file)
         os.close(self._head_file)
 

@@ -1,7 +1,8 @@
 """Write and edit files of the workspace: whole or not at all, durably, and never through a link.
 
 The new content goes into a file of its own beside the old one and takes its name, so that a
-reader sees the one or the other. The mode is kept.
+reader sees the one or the other. The mode is kept. Before anything of it can be seen under its
+name, `go` is called: it returns once the call may have an effect, or raises.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import os
+from collections.abc import Callable
 
 from meso_services.tool_executor.inside.opening import Place, Refused
 from meso_services.tool_executor.inside.text import Text, shown
@@ -18,9 +20,10 @@ _NEW_MODE = 0o644
 # Not the bits that make a program run as its owner.
 _KEPT_BITS = 0o777
 Request = dict[str, object]
+Go = Callable[[], None]
 
 
-def write(workspace: str, request: Request) -> dict[str, object]:
+def write(workspace: str, request: Request, go: Go) -> dict[str, object]:
     """Make or replace a file. Raises Refused, OSError."""
     content = str(request["content"])
     try:
@@ -29,16 +32,16 @@ def write(workspace: str, request: Request) -> dict[str, object]:
         raise Refused("bad_base64", f"the content is not base64: {error}") from None
     data = content.encode() if data is None else data
     path, expected = str(request["path"]), request.get("expected")
-    with Place(workspace, path, make=True, expected=expected) as place:
+    with Place(workspace, path, make=go, expected=expected) as place:
         old = place.status()
         if old is not None and request.get("create_only"):
             raise Refused("exists", f"{shown(place.path)} is there already")
         mode = _NEW_MODE if old is None else old.st_mode & _KEPT_BITS
-        replace(place, data, mode, new_only=bool(request.get("create_only")))
+        replace(place, data, mode, go, new_only=bool(request.get("create_only")))
         return {"path": f"{workspace}/{place.path}", "created": old is None, **_facts(data)}
 
 
-def edit(workspace: str, request: Request) -> dict[str, object]:
+def edit(workspace: str, request: Request, go: Go) -> dict[str, object]:
     """Replace a text that occurs once, or each time. Raises Refused, OSError."""
     with Place(workspace, str(request["path"]), expected=request.get("expected")) as place:
         mode, raw = _content(place)
@@ -46,7 +49,7 @@ def edit(workspace: str, request: Request) -> dict[str, object]:
         old, new = text.as_in_file(str(request["old"])), text.as_in_file(str(request["new"]))
         first, count = _found(text, old, new, all_of_them=bool(request.get("replace_all")))
         changed = text.with_body(text.body.replace(old, new))
-        replace(place, changed, mode, expected=raw)
+        replace(place, changed, mode, go, expected=raw)
         return {
             "path": f"{workspace}/{place.path}",
             "replacements": count,
@@ -57,8 +60,14 @@ def edit(workspace: str, request: Request) -> dict[str, object]:
         }
 
 
-def replace(
-    place: Place, data: bytes, mode: int, *, new_only: bool = False, expected: bytes | None = None
+def replace(  # noqa: PLR0913 - what is written, and each condition by its name
+    place: Place,
+    data: bytes,
+    mode: int,
+    go: Go,
+    *,
+    new_only: bool = False,
+    expected: bytes | None = None,
 ) -> None:
     """Give `place` this content. With `expected`, only if it still holds that."""
     temporary = f".new-{os.urandom(8).hex()}"
@@ -66,6 +75,7 @@ def replace(
     handle = os.open(temporary, flags, 0o600, dir_fd=place.directory)
     try:
         _fill(handle, data, mode)
+        go()
         if expected is not None and _content(place)[1] != expected:
             raise Refused("changed", f"{shown(place.path)} changed while it was edited; try again")
         if new_only:
@@ -127,7 +137,9 @@ def _found(text: Text, old: str, new: str, *, all_of_them: bool) -> tuple[int, i
         raise Refused("no_change", "the old and the new text are the same")
     first = text.body.find(old)
     if first < 0:
-        raise Refused("no_match", "the old text is not in the file; read it again")
+        mixed = " (its lines end in several ways: give each ending as it is)"
+        more = mixed if text.line_ending == "mixed" and "\n" in old else ""
+        raise Refused("no_match", f"the old text is not in the file; read it again{more}")
     if all_of_them:
         return first, text.body.count(old)
     # Also one that overlaps: it could have been meant as well.

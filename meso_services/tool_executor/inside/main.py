@@ -2,6 +2,8 @@
 
 A message is its length in decimal, a line feed, and that many bytes of JSON. An answer is
 `{"ok": …}` or `{"refused": {"code", "message"}}`. Anything else means that the sandbox failed.
+A request that is `gated` is prepared, then answered by `{"ready": true}`, and has its effect only
+when a line `go` has come.
 It runs no program and nothing that an agent has written.
 """
 
@@ -21,12 +23,31 @@ Request = dict[str, object]
 
 def main() -> None:
     """Answer requests until there are no more."""
-    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    incoming = sys.stdin.buffer
     while head := incoming.readline(32):
-        answer = _answer(json.loads(incoming.read(int(head))))
-        data = json.dumps(answer).encode()
-        outgoing.write(b"%d\n%s" % (len(data), data))
-        outgoing.flush()
+        _say(_answer(json.loads(incoming.read(int(head)))))
+
+
+def _say(answer: dict[str, object]) -> None:
+    data = json.dumps(answer).encode()
+    sys.stdout.buffer.write(b"%d\n%s" % (len(data), data))
+    sys.stdout.buffer.flush()
+
+
+class _Gate:
+    """Where a prepared change waits until the decision about it is on the disk."""
+
+    def __init__(self, request: Request) -> None:
+        self._open = not request.get("gated")
+
+    def __call__(self) -> None:
+        """Return when the change may be seen. Raises Refused."""
+        if self._open:
+            return
+        _say({"ready": True})
+        if sys.stdin.buffer.readline(8) != b"go\n":
+            raise Refused("not_recorded", "the call was given up before it changed anything")
+        self._open = True
 
 
 def _answer(request: Request) -> dict[str, object]:
@@ -86,7 +107,7 @@ def _resolve(request: Request) -> dict[str, object]:
 _WORK = {
     "resolve": _resolve,
     "read": _read,
-    "write": lambda request: write(WORKSPACE, request),
-    "edit": lambda request: edit(WORKSPACE, request),
+    "write": lambda request: write(WORKSPACE, request, _Gate(request)),
+    "edit": lambda request: edit(WORKSPACE, request, _Gate(request)),
     "probe": _probe,
 }

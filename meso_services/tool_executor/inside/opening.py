@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 MAX_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,8 +47,9 @@ class Place:
     """Where a path leads: a directory that is held open, and a name in it that is no link.
 
     Whoever moves or replaces directories meanwhile changes nothing about what was found. With
-    `make`, directories that are missing are made; with `lenient` they count as made, and only
-    `path` may be used. `expected` is what `path` must be. Raises Refused.
+    `make`, directories that are missing are made, and `make` is called before the first one;
+    with `lenient` they count as made, and only `path` may be used. `expected` is what `path`
+    must be. Raises Refused.
     """
 
     # What the caller knows of the path, each by its name.
@@ -56,7 +58,7 @@ class Place:
         workspace: str,
         path: str,
         *,
-        make: bool = False,
+        make: Callable[[], None] | None = None,
         lenient: bool = False,
         expected: object = None,
     ) -> None:
@@ -152,7 +154,8 @@ class Place:
         return True
 
     def _enter(self, name: str) -> None:
-        if self._make:
+        if self._make is not None and not self._is_there(name):
+            self._make()
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o755, dir_fd=self.directory)
                 os.fsync(self.directory)
@@ -193,7 +196,8 @@ def refusal(error: OSError, path: str) -> Refused:
     """Why the kernel said no, in our words."""
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return Refused("not_found", f"no file {path!r} in the workspace")
+            why = ": a name before the last is no directory" if error.errno == errno.ENOTDIR else ""
+            return Refused("not_found", f"no file {path!r} in the workspace{why}")
         case errno.ENAMETOOLONG:
             return Refused("not_found", "a name in the path is longer than the file system allows")
         case errno.ELOOP:

@@ -94,6 +94,11 @@ class Policy(Model):
     ask_seconds: int = setting(
         300, ge=1, le=86_400, description="Seconds that an operator has to answer. Then it is no."
     )
+    console: bool = setting(
+        False,
+        description="Whether questions are shown and answered on the machine's own screen and "
+        "keyboard. Nobody logs in there: whoever stands before the machine then decides.",
+    )
     security: SecurityInstance = table(
         SecurityInstance, "The security instance, which looks at what is asked."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from meso_services.contract import workspaces as wire
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
+from meso_services.tool_executor.occupied import Occupied
 from meso_services.tool_executor.shadow.git import Repository, ref
 from meso_services.tool_executor.shadow.snapshots import Snapshots
 from meso_services.tool_executor.shadow.tree import decoded
@@ -27,9 +28,12 @@ class Desk:
     `place` is outside of every sandbox: a repository for each session.
     """
 
-    def __init__(self, workspaces: Workspaces, place: Path) -> None:
+    def __init__(
+        self, workspaces: Workspaces, place: Path, occupied: Occupied | None = None
+    ) -> None:
         self._workspaces = workspaces
         self._place = place
+        self._occupied = occupied or Occupied()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def branch(self, wanted: wire.BranchWorkspace) -> bool:
@@ -59,8 +63,14 @@ class Desk:
             return self._of(wanted.session).take(wanted.session, wanted.branch, place, wanted.note)
 
     def restore(self, wanted: wire.RestoreRequest) -> wire.Restored:
-        """Make the files what a snapshot says; what was there is a snapshot too."""
-        with self._locks[wanted.session]:
+        """Make the files what a snapshot says; what was there is a snapshot too.
+
+        Raises `workspace.busy` while a call uses them, and no call begins meanwhile.
+        """
+        with (
+            self._locks[wanted.session],
+            self._occupied.alone(wanted.session, wanted.branch),
+        ):
             snapshots = self._of(wanted.session)
             snapshots.repository.tree_of(wanted.snapshot)
             self._workspaces.create(wanted.session, wanted.branch)
@@ -75,8 +85,11 @@ class Desk:
         )
 
     def merge(self, wanted: wire.MergeRequest) -> wire.WorkspaceMerged:
-        """Git's own merge, three-way over the snapshots' common ancestor."""
-        with self._locks[wanted.session]:
+        """Git's own merge, three-way over the snapshots' common ancestor. As alone as a restore."""
+        with (
+            self._locks[wanted.session],
+            self._occupied.alone(wanted.session, wanted.target),
+        ):
             target = self._workspaces.find(wanted.session, wanted.target)
             source = self._workspaces.find(wanted.session, wanted.source)
             snapshots = self._of(wanted.session)

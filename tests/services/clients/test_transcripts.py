@@ -20,7 +20,8 @@ from meso_cli.verbs.session.transcripts import Export, Import
 from meso_host.testing.model import calls, says, serve, turns
 from meso_services.contract.branches import MakeBranch, Moved, Switch
 from meso_services.contract.client import Connection, SessionManager, message
-from meso_services.contract.session import CreateSession, NewEntry
+from meso_services.contract.context import Context
+from meso_services.contract.session import NewEntry
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -206,8 +207,42 @@ def test_claude_code_goes_on_with_ours_and_we_with_its(
     assert "4711, of course." in json.dumps([entry.data for entry in entries])
 
 
+def test_a_session_of_claude_code_goes_on_in_pi(
+    pi: Any, claude: Any, meso: Any, project: Path, tmp_path: Path
+) -> None:
+    """Its parallel calls, which it keeps in a record each, are one answer for Pi."""
+    script = turns(
+        [says("Two files."), calls("Read", file_path=str(project / "a.txt")),
+         calls("Bash", command="cat b.txt", description="look")],
+        [says("Both were read.")],
+    )  # fmt: skip
+    options = ("--output-format", "json", "--dangerously-skip-permissions")
+    with serve(script) as model:
+        done = claude(project, model.url, *options, prompt="Look at the files")
+        assert done.returncode == 0, done.stdout + done.stderr
+    its = json.loads(done.stdout)["session_id"]
+    (written,) = (tmp_path / "config/projects").rglob(f"{its}.jsonl")
+    ident = meso("import", str(written), "--as-new")["session"]["id"]
+    for_pi = tmp_path / "for-pi.jsonl"
+    meso("export", ident, "-o", str(for_pi), "--cwd", str(project))
+    before = for_pi.read_bytes()
+    with serve(turns([says("I am Pi.")])) as model:
+        done = pi(project, model.url, "--session", str(for_pi))
+        assert done.returncode == 0, done.stdout + done.stderr
+        for words in ("Two files.", "This is a.", "This is b.", "Both were read."):
+            assert words in told(model)
+        is_paired(model)
+    assert for_pi.read_bytes().startswith(before)
+    # Back in Claude Code's form, with what Pi has added.
+    again = meso("import", str(for_pi), "--as-new")["session"]["id"]
+    back = tmp_path / "back.jsonl"
+    meso("export", again, "--format", "claude-code", "--session-id", its, "-o", str(back))
+    assert back.read_bytes().startswith(written.read_bytes())
+    assert b"I am Pi." in back.read_bytes()
+
+
 def test_a_session_of_pi_goes_on_in_claude_code_and_back(
-    pi: Any, claude: Any, meso: Any, project: Path, tmp_path: Path, connection: Connection
+    pi: Any, claude: Any, meso: Any, project: Path, tmp_path: Path
 ) -> None:
     sessions = tmp_path / "pi-sessions"
     with serve(turns(*TWO)) as model:
@@ -238,9 +273,7 @@ def test_a_session_of_pi_goes_on_in_claude_code_and_back(
         is_paired(model)
 
 
-def test_sub_agents_and_files_beside_come_along(
-    meso: Any, project: Path, tmp_path: Path
-) -> None:
+def test_sub_agents_and_files_beside_come_along(meso: Any, project: Path, tmp_path: Path) -> None:
     """Further files of a session: into the store and out to where the client keeps them."""
     ident = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
     folder = tmp_path / "config/projects" / re.sub("[^A-Za-z0-9]", "-", str(project))
@@ -268,3 +301,62 @@ def test_sub_agents_and_files_beside_come_along(
     assert len(told_us["files"]) == 4
     for path, content in files.items():
         assert (tmp_path / path.relative_to(folder)).read_bytes() == content
+
+
+def test_compactions_and_sub_agents_of_the_client(
+    claude: Any, meso: Any, project: Path, tmp_path: Path, connection: Connection
+) -> None:
+    """Its `/compact` keeps the end of the conversation, which goes on from there."""
+
+    def script(body: dict[str, Any]) -> list[Any]:
+        said = json.dumps(body["messages"])
+        if "summary of the conversation" in said.lower():
+            return [says("<summary>Beans were planted.</summary>")]
+        if "Sub-task" in said and "delegate" not in said:
+            return [says("The agent has found beans.")]
+        if "delegate" in said and "found beans" not in said:
+            return [calls("Agent", description="d", prompt="Sub-task: find beans",
+                          subagent_type="general-purpose", run_in_background=False)]  # fmt: skip
+        return [says("Done.")]
+
+    options = ("--output-format", "json", "--dangerously-skip-permissions")
+    with serve(script) as model:
+        for prompt in ("Please delegate", "/compact", "And then?"):
+            more = () if prompt == "Please delegate" else ("--continue",)
+            done = claude(project, model.url, *options, *more, prompt=prompt)
+            assert done.returncode == 0, done.stdout + done.stderr
+    its = json.loads(done.stdout)["session_id"]
+    (written,) = (tmp_path / "config/projects").rglob(f"{its}.jsonl")
+    made = meso("import", str(written))
+    assert made["branches"] >= 2, "the sub-agent's is one of its own"
+    manager = SessionManager(connection)
+    found = [entry for entry in manager.entries(its) if entry.type == "compaction"]
+    assert len(found) == 1
+    assert found[0].data["firstKeptEntryId"] != found[0].id
+    assert found[0].data["tokensBefore"] > 0
+    sent = connection.get(f"/v1/sessions/{its}/context", Context)
+    text = json.dumps(sent.messages)
+    assert "Beans were planted." in text
+    assert "And then?" in text
+    assert "Please delegate" not in text
+    back = tmp_path / f"{its}.jsonl"
+    files = meso("export", its, "--format", "claude-code", "-o", str(back))["files"]
+    assert back.read_bytes() == written.read_bytes()
+    assert sum("agent-" in name for name in files) == 2
+    for name in files[1:]:
+        beside = written.with_suffix("") / Path(name).relative_to(tmp_path / its)
+        assert Path(name).read_bytes() == beside.read_bytes()
+    # A compaction of ours, in the client: the summary, what is kept, and nothing from before.
+    manager.append(its, message("user", "Plant peas, too"))
+    kept = manager.append(its, message("assistant", "Peas are planted."))
+    fold = {"summary": "Beans and peas.", "firstKeptEntryId": kept.id, "tokensBefore": 99}
+    manager.append(its, NewEntry(type="compaction", data=fold))
+    new = "11111111-2222-4333-8444-666666666666"
+    meso("export", its, "--project", str(project), "--session-id", new)
+    with serve(turns([says("Yes.")])) as model:
+        done = claude(project, model.url, *options, "--resume", new, prompt="Is all there?")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Beans and peas." in told(model)
+        assert "Peas are planted." in told(model)
+        assert "Plant peas, too" not in told(model)
+        assert "And then?" not in told(model)

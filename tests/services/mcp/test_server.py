@@ -38,6 +38,7 @@ async def through_everything(client: Client) -> None:
     await asked(client, "append_to_session", session=session["id"], text="Hello.")
     read = await asked(client, "read_session", session=session["id"])
     assert read["entries"][-1]["data"]["message"]["content"] == "Hello."
+    await through_branches(client, session["id"])
     await asked(client, "write_memory", content="The kettle is heliotrope.")
     found = await asked(client, "search_memory", query="heliotrope")
     assert "heliotrope" in found["hits"][0]["snippet"]
@@ -47,6 +48,30 @@ async def through_everything(client: Client) -> None:
     assert task["id"] in [found["id"] for found in ended["tasks"]]
     loaded = await asked(client, "load_operons", text="Split this work among three agents")
     assert [operon["name"] for operon in loaded["operons"]] == ["orchestration"]
+
+
+async def through_branches(client: Client, session: str) -> None:
+    """What is tried on a branch comes back, and is handed over."""
+    await asked(client, "branch_session", session=session, name="try", switch=True)
+    await asked(client, "append_to_session", session=session, text="It works.", role="user")
+    names = [b["name"] for b in (await asked(client, "list_branches", session=session))["branches"]]
+    assert names == ["main", "try"]
+    found = await asked(client, "diff_branches", session=session, old="main", new="try")
+    assert len(found["only_to"]) > 0
+    merged = await asked(client, "merge_branch", session=session, source="try", target="main")
+    assert merged["changed"]
+    await asked(client, "switch_branch", session=session, branch="main")
+    context = await asked(client, "session_context", session=session, budget=1000)
+    assert "It works." in json.dumps(context["messages"])
+    done = await asked(client, "hand_off_session", session=session, note="Ship it.")
+    went_on = await asked(client, "resume_session", session=session)
+    assert (went_on["checkpoint"], went_on["note"]) == (done["checkpoint"], "Ship it.")
+    picked = await asked(client, "pick_up_handoff", checkpoint=done["checkpoint"], on="mcp")
+    assert picked["restored"]["branch"] == "main"
+    hits = await asked(client, "search_sessions", words="Ship it", session=session)
+    assert hits["hits"]
+    replayed = await asked(client, "replay_session", session=session, at=found["base"])
+    assert list(replayed["branches"]) == ["main"]
 
 
 @pytest.mark.parametrize("mode", VERSIONS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meso_cli import command
-from meso_cli.output import Output
+from meso_cli.output import CliError, Output
 from meso_cli.verbs.checkpoint import Export, carrying
 from meso_cli.verbs.session import rows
 from meso_cli.verbs.session.ask import Ask, call
@@ -121,3 +121,25 @@ def test_a_checkpoint_goes_to_a_file_and_comes_back(
     carrying.bring(connection, str(file), Output(json=True), str)
     assert json.loads(capsys.readouterr().out.split("\n", 1)[1]) == made
     assert said(connection, "checkpoint restore ID", ident)[1].startswith("restored")
+
+
+def test_a_session_is_meant_by_its_name_or_the_beginning_of_its_id(connection: Connection) -> None:
+    manager = SessionManager(connection)
+    session = manager.create(CreateSession(name="garden")).id
+    manager.append(session, message("user", "zebra"))
+    for word in ("garden", session[:8], session):
+        assert "zebra" in said(connection, f"session log {word}")[1]
+    made = said(connection, "checkpoint create garden before")[0]
+    assert made["session"]["session_id"] == session
+    assert said(connection, "checkpoint show before")[0]["checkpoint_id"] == made["checkpoint_id"]
+    assert "before" in said(connection, "checkpoint list --session garden")[1]
+    other = manager.create(CreateSession(name="garden")).id
+    with pytest.raises(CliError) as error:
+        said(connection, "session log garden")
+    assert error.value.code == "cli.ambiguous"
+    assert {session, other} == set(error.value.hint.split())
+    # Nobody is meant by the name of none, or by too little of an id.
+    for word in ("gard", session[:3], "nobody"):
+        with pytest.raises(CallError) as unknown:
+            said(connection, f"session log {word}")
+        assert unknown.value.code == "session.not_found"

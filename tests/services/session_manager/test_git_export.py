@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from meso_cli.command import parse
 from meso_cli.git_history.export import Exported, asked, export
-from meso_cli.output import CliError
+from meso_cli.output import CliError, Output
+from meso_cli.verbs.session import run
 from meso_services.contract.client import Connection
 from meso_services.contract.tools import WorkspaceRef, WorkspaceReply
 
@@ -179,3 +182,17 @@ def test_names_and_texts_that_git_would_not_take(talk: Talk) -> None:
     assert made.renamed == {"a..b": "a.-b", "x.lock": "x.lock-", "end.": "end.-"}
     assert set(talk.git("branch", "--format=%(refname:short)").split()) == {
         "main", *made.renamed.values()}  # fmt: skip
+
+
+def test_the_verb_writes_it_and_says_what_it_wrote(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk.say("hello")
+    sockets = talk.manager.root / "run/meso"
+    monkeypatch.setattr("meso_cli.verbs.session.service", lambda n: Connection(n, sockets))
+    monkeypatch.setattr("meso_cli.actions.service", lambda n: Connection(n, sockets))
+    request = parse(["session", "export", talk.id[:8], "--git", str(talk.place)]).request
+    assert run(request, Output()) == 0
+    assert "1 new commits of 1, branches main" in capsys.readouterr().out
+    assert run(request, Output(json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["new"] == 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +213,67 @@ def test_questions_are_answered_one_by_one_on_a_terminal(
     else:
         assert ended(desk, call)["state"] == state
         assert desk.get("/v1/policy")["waiting"] == 0
+
+
+WATCH = """
+import pathlib, sys
+from meso_cli.verbs import status
+status.EVERY_SECONDS = 0.2
+sys.exit(status._watch(lambda: "the status", pathlib.Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "state"),
+    [("allow {id}\n", "completed"), ("deny {id}\n", "refused"), ("allow {id}x\x7f\r", "completed")],
+)
+def test_a_question_is_answered_below_the_status_that_stays_on_the_screen(
+    strict: Any, typed: str, state: str
+) -> None:
+    call, question = in_background(strict, "make x; echo '\x1b[2J'")
+    with watching(strict) as (keys, shown):
+        shown(question)
+        os.write(keys, b"y\n" + b"allow\n" + b"allow ffffff\n")  # none of these is an answer
+        shown("ffffff is not shown here")
+        assert strict.get(f"/v1/calls/{call}")["state"] == "waiting"
+        os.write(keys, typed.format(id=question).encode())
+        assert ended(strict, call)["state"] == state
+        assert "\x1b[2J" not in shown(
+            f"{question}: {'allow' if state == 'completed' else 'deni'}ed"
+        )
+
+
+def test_what_the_screen_does_not_show_to_its_end_is_not_allowed_there(strict: Any) -> None:
+    call, question = in_background(strict, "make " + "x" * 500 + "; true")
+    with watching(strict) as (keys, shown):
+        shown("more characters]")
+        os.write(keys, f"allow {question}\n".encode())
+        shown("is not shown here as a whole")
+        assert strict.get(f"/v1/calls/{call}")["state"] == "waiting"
+        os.write(keys, f"deny {question}\n".encode())
+        assert ended(strict, call)["state"] == "refused"
+
+
+@contextlib.contextmanager
+def watching(desk: Any) -> Iterator[tuple[int, Callable[[str], str]]]:
+    """A keyboard, and a function that waits until the screen has shown a text."""
+    ours, theirs = pty.openpty()
+    script = [sys.executable, "-c", WATCH, str(desk.executor.socket)]
+    child = subprocess.Popen(script, cwd=REPOSITORY, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = ""
+
+    def shown(text: str) -> str:
+        nonlocal seen
+        deadline = time.monotonic() + PATIENCE
+        while text not in seen:
+            assert select.select([ours], [], [], max(0, deadline - time.monotonic()))[0], seen
+            seen += os.read(ours, 65536).decode(errors="replace")
+        return seen
+
+    try:
+        yield ours, shown
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from meso_services.runtime.errors import MesoError
+from meso_services.tool_executor.resident import Helpers
+from meso_services.tool_executor.sandbox import Limits, Sandbox
 
 # Others on this computer may sleep, too.
 LONG = f"300.{os.getpid()}"
@@ -200,3 +205,58 @@ def test_a_long_word_keeps_nobody_waiting(desk: Any) -> None:
     reply = desk.bash("printf %s " + "x" * 100_000 + " | wc -c")
     assert reply["result"]["stdout"] == "100000\n"
     assert len(json.dumps(desk.records(reply["id"]))) < 20_000
+
+
+def test_an_edit_waits_for_its_decision_and_one_that_is_given_up_leaves_no_trace(
+    tmp_path: Path,
+) -> None:
+    """In the real sandbox: prepared meanwhile, seen afterwards, not at all when it is refused."""
+    asyncio.run(gated(tmp_path))
+
+
+async def gated(place: Path) -> None:
+    limits = Limits(seconds=60, memory=256 << 20, tasks=64, text=64 << 10)
+    helpers = Helpers(Sandbox(limits, None, asyncio.Semaphore(4)))
+    request = {"tool": "edit", "path": "f", "old": "old", "new": "new", "replace_all": False}
+    file = place / "f"
+    file.write_text("old")
+
+    def names() -> list[str]:
+        return [each.name for each in place.iterdir()]
+
+    async def full() -> None:
+        while len(names()) < 2:  # what is prepared stands beside it already
+            await asyncio.sleep(0.01)
+        assert file.read_text() == "old"
+        raise MesoError("storage.full", "no space left", status=507)
+
+    async def never() -> None:
+        while len(names()) < 2:
+            await asyncio.sleep(0.01)
+        prepared.set()
+        await asyncio.sleep(600)
+
+    async def soon() -> None:
+        await asyncio.sleep(0.01)
+
+    async def agreed() -> None:
+        assert file.read_text() == "old"
+
+    try:
+        with pytest.raises(MesoError, match="no space left"):
+            await helpers.ask(place, request, full)
+        assert names() == ["f"]
+        prepared = asyncio.Event()
+        task = asyncio.create_task(helpers.ask(place, request, never))
+        await prepared.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert (names(), file.read_text()) == (["f"], "old")
+        await helpers.ask(place, request, agreed)
+        assert file.read_text() == "new"
+        file.write_text("other")
+        with pytest.raises(MesoError) as caught:
+            await helpers.ask(place, request, soon)
+        assert caught.value.code == "tools.no_match"
+    finally:
+        await helpers.close()

@@ -10,13 +10,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meso_services.tool_executor.inside.changing import edit, write
+from meso_services.tool_executor.inside import changing
 from meso_services.tool_executor.inside.opening import Refused
 
 FIXTURE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 TEXT = st.text(alphabet=st.sampled_from("ab \tü☃\n"), max_size=30)
 ENDINGS = st.sampled_from(["\n", "\r\n", "\r"])
 CODECS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
+
+
+def edit(place: str, request: dict[str, Any]) -> dict[str, Any]:
+    return changing.edit(place, request, lambda: None)
+
+
+def write(place: str, request: dict[str, Any]) -> dict[str, Any]:
+    return changing.write(place, request, lambda: None)
 
 
 def change(place: Path, old: str, new: str, **more: Any) -> dict[str, Any]:
@@ -119,3 +127,38 @@ def test_a_path_that_leads_elsewhere_by_now_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").symlink_to("secret")
     request = {"path": "f", "old": "s", "new": "t", "expected": "f"}
     assert refused(edit, str(tmp_path), request) == "changed"
+
+
+def test_nothing_is_seen_before_the_word_to_go_and_a_no_leaves_no_trace(tmp_path: Path) -> None:
+    """New directories neither: they are an effect, too."""
+    (tmp_path / "f").write_text("old")
+
+    def no() -> None:
+        assert (tmp_path / "f").read_text() == "old" and not (tmp_path / "a").exists()
+        raise Refused("not_recorded", "no")
+
+    asked = [
+        (changing.edit, {"path": "f", "old": "old", "new": "new"}),
+        (changing.write, {"path": "f", "content": "new"}),
+        (changing.write, {"path": "g", "content": "new", "create_only": True}),
+        (changing.write, {"path": "a/b/c", "content": "new"}),
+    ]
+    for work, request in asked:
+        assert refused(work, str(tmp_path), request, no) == "not_recorded"
+        assert [p.name for p in tmp_path.iterdir()] == ["f"]
+        assert (tmp_path / "f").read_text() == "old"
+
+
+def test_a_file_of_mixed_line_endings_is_edited_as_it_stands_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"a\r\nb\nc\r\n")
+    with pytest.raises(Refused, match="lines end in several ways"):
+        change(tmp_path, "a\nb", "x")
+    change(tmp_path, "a\r\nb\n", "x\n")
+    assert (tmp_path / "f").read_bytes() == b"x\nc\r\n"
+
+
+def test_a_file_in_the_middle_of_a_path_is_named_as_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(Refused, match="no directory"):
+        write(str(tmp_path), {"path": "f/g", "content": "y"})
+    assert (tmp_path / "f").read_text() == "x"

@@ -51,8 +51,10 @@ class Desk:
     def forget(self, made: Imported) -> None:
         """Remove the session, so that its id is free."""
         session = self.session(made)
-        session.path.unlink()
-        self.store.let_go(session.id)
+        # The index is kept up in the background, which would find the file gone.
+        with self.store.lock:
+            session.path.unlink()
+            self.store.let_go(session.id)
 
 
 @pytest.fixture

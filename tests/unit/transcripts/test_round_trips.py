@@ -44,6 +44,11 @@ def test_claude_codes_transcript_comes_back_byte_for_byte(shared_desk: Any, cont
         assert made.entries == len(content.splitlines())
         told = context(shared_desk.session(made), None, 10_000)
         assert not [note for note in told.mended if "has no result" in note]
+        rows = records(content)
+        last = max((n for n, row in enumerate(rows) if row.get("isCompactSummary")), default=None)
+        forked = any(row.get("isSidechain") for row in rows) or len(told.messages) == 0
+        if last is not None and not forked and on_main(shared_desk, made, rows[last]["uuid"]):
+            assert "SUMMARY" in str(told.messages[0])
     finally:
         shared_desk.forget(made)
 
@@ -130,6 +135,15 @@ SESSION = "12345678-1234-4234-8234-123456789abc"
 
 def all_entries(desk: Any, made: Any) -> Any:
     return desk.session(made).page(None, 1000).entries
+
+
+def on_main(desk: Any, made: Any, ident: str) -> bool:
+    """True if an entry is on the way to where the session goes on."""
+    entries = {entry.id: entry for entry in all_entries(desk, made)}
+    now = entries.get(desk.session(made).state.leaf)
+    while now is not None and now.id != ident:
+        now = entries.get(now.parent_id)
+    return now is not None
 
 
 def plain(record: Any) -> Any:

@@ -59,10 +59,10 @@ def pi_entry(number: int, other: str) -> Any:
         st.fixed_dictionaries({"type": st.just("text"), "text": text}), min_size=1, max_size=1
     )
 
-    def kind(name: str, **given: Any) -> Any:
+    def kind(of: str, **given: Any) -> Any:
         fields = {key: value if isinstance(value, st.SearchStrategy) else st.just(value)
                   for key, value in given.items()}  # fmt: skip
-        return st.fixed_dictionaries({"type": st.just(name), **fields})
+        return st.fixed_dictionaries({"type": st.just(of), **fields})
 
     return st.one_of(
         message(role="user", content=text),
@@ -141,10 +141,19 @@ class Claude:
     def compact(self) -> None:
         """A boundary and what it stands for."""
         before = self.chained[-1] if self.chained else None
+        facts: dict[str, Any] = {"trigger": "auto", "preTokens": 9}
+        keeps = before is not None and self.draw(st.booleans())
+        if keeps:
+            anchor = str(uuid.UUID(int=len(self.rows) + 2))
+            facts["preservedSegment"] = {
+                "headUuid": before, "anchorUuid": anchor, "tailUuid": before,
+            }  # fmt: skip
         self.add({"type": "system", "subtype": "compact_boundary", "content": "Compacted",
-                  "compactMetadata": {"trigger": "auto", "preTokens": 9},
-                  "logicalParentUuid": before}, parent=None)  # fmt: skip
-        self.user(self.draw(text), isCompactSummary=True)
+                  "compactMetadata": facts, "logicalParentUuid": before}, parent=None)  # fmt: skip
+        self.user(f"SUMMARY{self.draw(text)}", isCompactSummary=True)
+        if keeps and before is not None:
+            # The client goes on from what was kept, not from the summary.
+            self.chained.append(before)
 
     def alone(self) -> None:
         """A record that is linked to none."""

@@ -1,0 +1,1 @@
+"""Going on: resume, hand off, pick up."""

@@ -1,0 +1,1 @@
+"""Sessions carried from one instance to another, where divergence becomes branches."""
