@@ -46,6 +46,9 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "branch(session, name)", _S, f"POST {_IN}/branches", "branch_session", "session branch"
         ),
         Operation(
+            "branches(session)", _S, f"GET {_IN}/branches", "list_branches", "session branches"
+        ),
+        Operation(
             "switch(session, name)", _S, f"POST {_IN}/switch", "switch_branch", "session switch"
         ),
         Operation(
@@ -67,6 +70,9 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "POST /v1/checkpoints",
             "create_checkpoint",
             "checkpoint create",
+        ),
+        Operation(
+            "checkpoints()", _S, "GET /v1/checkpoints", "list_checkpoints", "checkpoint list"
         ),
         Operation(
             "restore(checkpoint)",
