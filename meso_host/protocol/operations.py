@@ -46,6 +46,9 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "branch(session, name)", _S, f"POST {_IN}/branches", "branch_session", "session branch"
         ),
         Operation(
+            "branches(session)", _S, f"GET {_IN}/branches", "list_branches", "session branches"
+        ),
+        Operation(
             "switch(session, name)", _S, f"POST {_IN}/switch", "switch_branch", "session switch"
         ),
         Operation(
@@ -67,6 +70,9 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "POST /v1/checkpoints",
             "create_checkpoint",
             "checkpoint create",
+        ),
+        Operation(
+            "checkpoints()", _S, "GET /v1/checkpoints", "list_checkpoints", "checkpoint list"
         ),
         Operation(
             "restore(checkpoint)",
@@ -92,7 +98,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
         ),
         Operation("send(session)", _S, f"POST {_IN}/send", command="session push"),
         Operation(
-            "receive(file)", _S, "POST /v1/transfers/{transfer}/session", command="session pull"
+            "receive(file)", _S, "POST /v1/transfers/{transfer}/receive", command="session pull"
         ),
         Operation("heads()", _S, "GET /v1/heads", command="session heads"),
         Operation("fork(session, place)", _S, f"POST {_IN}/fork", "fork_session", "session fork"),

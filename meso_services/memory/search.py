@@ -88,7 +88,8 @@ def search(  # noqa: PLR0913 (a search has so many parts)
     judge = _Judge(by_words, by_vector, vector, expected=expected, now=now, parameters=parameters)
     judged = sorted(map(judge.judge, engine.get(names)), key=lambda one: (-one[0], one[1].id))
     best = judged[:limit]
-    having = {word: engine.having(word, [one.id for _, one in best]) for word in words}
+    ids = [one.id for _, one in best]
+    having = {word: engine.having(word, ids) if engine.holders(word) else set() for word in words}
     return [judge.explained(one, words, having) for _, one in best]
 
 

@@ -214,7 +214,7 @@ def _beside(session: SessionFile, made: wire.Checkpoint, lines: Sequence[Line]) 
         return [
             Draft(line.type, line.data, line.parent,
                   {**{k: v for k, v in line.own.items() if k in kept}, "branch": name,
-                   **({"pending": True} if line is not new[-1] else {"foreign": True})},
+                   **({"pending": True} if line is not new[-1] else {"synced": True})},
                   line.timestamp, ident=line.id)
             for line in new
         ]  # fmt: skip
