@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 
 OPERATIONS = {
     *("create_session", "list_sessions", "show_session", "append_to_session", "read_session"),
-    *("write_memory", "read_memory", "search_memory"),
+    *("write_memory", "append_memory", "read_memory", "search_memory", "related_memory"),
     *("create_task", "update_task", "list_tasks", "get_task"),
     *("get_identity_hash", "load_genome", "load_zooids", "load_operons"),
 }
@@ -211,7 +211,10 @@ def test_groups_that_are_not_configured_are_not_there(appliance: Any, over_http:
     async def use() -> None:
         async with over_http() as client:
             names = {tool.name for tool in (await client.list_tools()).tools}
-            assert names == {"write_memory", "read_memory", "search_memory"}
+            assert names == {
+                *("write_memory", "append_memory", "read_memory"),
+                *("search_memory", "related_memory"),
+            }
             with pytest.raises(MCPError):
                 await client.call_tool("bash", {"command": "true"})
 
