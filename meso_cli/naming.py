@@ -27,7 +27,7 @@ def session(connection: Connection, word: str) -> str:
     if _WHOLE.fullmatch(word):
         return word
     found = ((one.id, one.name) for one in SessionManager(connection).sessions())
-    return _one("session", word, found)
+    return one_of("session", word, found)
 
 
 def checkpoint(connection: Connection, word: str) -> str:
@@ -37,7 +37,7 @@ def checkpoint(connection: Connection, word: str) -> str:
     if _WHOLE.fullmatch(word):
         return word
     rows = connection.get("/v1/checkpoints", Checkpoints).checkpoints
-    return _one("checkpoint", word, ((row.checkpoint_id, row.checkpoint_name) for row in rows))
+    return one_of("checkpoint", word, ((row.checkpoint_id, row.checkpoint_name) for row in rows))
 
 
 def path(connection: Connection, given: str) -> str:
@@ -63,8 +63,11 @@ def workspace(word: str) -> str:
         return word
 
 
-def _one(kind: str, word: str, known: Iterable[tuple[str, str | None]]) -> str:
-    """An id wins over a name, and a name over the beginning of an id."""
+def one_of(kind: str, word: str, known: Iterable[tuple[str, str | None]]) -> str:
+    """An id wins over a name, and a name over the beginning of an id; the word where none is meant.
+
+    Raises `cli.ambiguous`.
+    """
     by_name, by_beginning = [], []
     for ident, name in known:
         if ident == word:

@@ -46,6 +46,9 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "branch(session, name)", _S, f"POST {_IN}/branches", "branch_session", "session branch"
         ),
         Operation(
+            "branches(session)", _S, f"GET {_IN}/branches", "list_branches", "session branches"
+        ),
+        Operation(
             "switch(session, name)", _S, f"POST {_IN}/switch", "switch_branch", "session switch"
         ),
         Operation(
@@ -67,6 +70,9 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "POST /v1/checkpoints",
             "create_checkpoint",
             "checkpoint create",
+        ),
+        Operation(
+            "checkpoints()", _S, "GET /v1/checkpoints", "list_checkpoints", "checkpoint list"
         ),
         Operation(
             "restore(checkpoint)",
@@ -92,7 +98,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
         ),
         Operation("send(session)", _S, f"POST {_IN}/send", command="session push"),
         Operation(
-            "receive(file)", _S, "POST /v1/transfers/{transfer}/session", command="session pull"
+            "receive(file)", _S, "POST /v1/transfers/{transfer}/receive", command="session pull"
         ),
         Operation("heads()", _S, "GET /v1/heads", command="session heads"),
         Operation("fork(session, place)", _S, f"POST {_IN}/fork", "fork_session", "session fork"),
@@ -124,9 +130,37 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
     ),
     MEMORY: (
         Operation("read_memory(id)", _M, "GET /v1/memories/{id}", "read_memory", "memory show"),
+        Operation("read_memory(path)", _M, "GET /v1/files", "read_memory", "memory show"),
         Operation("write_memory(content)", _M, "POST /v1/memories", "write_memory", "memory write"),
+        Operation(
+            "write_memory(path, content)", _M, "PUT /v1/files", "write_memory", "memory write"
+        ),
+        Operation(
+            "append_memory(path, content)",
+            _M,
+            "POST /v1/files/append",
+            "append_memory",
+            "memory write",
+        ),
         Operation("search_memory(query)", _M, "GET /v1/search", "search_memory", "memory search"),
-        Operation("append_memory(path, content)", note="write another memory"),
+        Operation(
+            "related(memory or text)", _M, "POST /v1/related", "related_memory", "memory related"
+        ),
+        Operation("forget(id)", _M, "POST /v1/memories/{id}/forget", command="memory forget"),
+        Operation("unforget(id)", _M, "POST /v1/memories/{id}/unforget", command="memory unforget"),
+        Operation("purge(id)", _M, "POST /v1/memories/{id}/purge", command="memory forget"),
+        Operation("check(id, model)", _M, "POST /v1/memories/{id}/check", command="memory check"),
+        Operation("fade(age)", _M, "POST /v1/fade", command="memory fade"),
+        Operation("list_memories()", _M, "GET /v1/memories", command="memory list"),
+        Operation("why(id)", _M, "GET /v1/memories/{id}/why", command="memory why"),
+        Operation("history(id)", _M, "GET /v1/memories/{id}/history", command="memory history"),
+        Operation(
+            "revert(id, commit)", _M, "POST /v1/memories/{id}/revert", command="memory revert"
+        ),
+        Operation("sync(remote)", _M, "POST /v1/sync", command="memory sync"),
+        Operation("themes()", _M, "GET /v1/themes", command="memory themes"),
+        Operation("map()", _M, "GET /v1/map", command="memory map"),
+        Operation("reindex()", _M, "POST /v1/reindex", command="memory reindex"),
     ),
     TASKS: (
         Operation("create_task(subject, desc)", _S, "POST /v1/tasks", "create_task", "task create"),

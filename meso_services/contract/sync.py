@@ -42,7 +42,7 @@ class ReceivedBranch(Message):
 
 
 class Received(Message):
-    """`POST /v1/transfers/{transfer}/session`: what came, or would come."""
+    """`POST /v1/transfers/{transfer}/receive`: what came, or would come."""
 
     session: str
     name: str | None

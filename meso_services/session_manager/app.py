@@ -52,9 +52,9 @@ def build(context: Context[Settings]) -> FastAPI:
     add_model(app, store, summariser)
     add_tasks(app, tasks)
     add_checkpoints(app, around, transfers, settings.keep_checkpoints)
-    add_exchange(app, store, transfers)
     add_sync(app, store, deletions, transfers)
     add_handing(app, around, settings.keep_checkpoints)
+    add_exchange(app, store, transfers)
     return app
 
 

@@ -67,7 +67,7 @@ class State:
         self.count += 1
         self.newest = line.id
         self.updated = line.timestamp
-        if line.own.get("foreign") is True:
+        if line.own.get("synced") is True:
             # From another instance: its branch goes on, and what is worked on here stays.
             self.dropped.pop(branch, None)
             return branch

@@ -17,10 +17,11 @@ from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.runtime.logging import Log
 from meso_services.session_manager import entries
-from meso_services.session_manager.file import SessionFile, is_regular
+from meso_services.session_manager.file import SessionFile
 from meso_services.session_manager.flusher import Flusher
 from meso_services.session_manager.index.index import Index
 from meso_services.session_manager.index.search import Search
+from meso_services.session_manager.lines import is_regular
 
 MAX_HEADER = 64 * 1024
 INDEX = "index.sqlite"

@@ -78,3 +78,24 @@ def test_transcripts_of_other_agents_come_and_go_over_the_command_line(
     meso(machine, "session", "export", ident, "--format", "claude-code", "-o", through)
     again = meso(machine, "session", "import", through, "--as-new")["session"]["id"]
     assert meso(machine, "session", "show", again) == meso(machine, "session", "show", ident)
+
+
+def test_a_session_is_handed_over_and_pushed_by_a_directory(machine: LabMachine) -> None:
+    """One machine plays both sides: what was handed over is picked up beside what went on."""
+    session = meso(machine, "session", "create", "--name", "to be handed over")["id"]
+    meso(machine, "tool", "workspace", session)
+    meso(machine, "session", "append", session, "water the beds")
+    file, stick = f"/tmp/{session}.meso", f"/tmp/stick-{session}"
+    done = meso(machine, "session", "handoff", session, "--note", "bed 2", "--file", file)
+    assert (done["missing"], done["workspace"]) == ([], True)
+    meso(machine, "session", "append", session, "went on")
+    went_on = meso(machine, "session", "resume", session)
+    assert (went_on["checkpoint"], went_on["workspace"]) == (done["checkpoint"], "same")
+    picked = meso(machine, "session", "pickup", file, "--branch", "again", "--on", "pi")
+    assert (picked["note"], picked["restored"]["workspace"]) == ("bed 2", "restored")
+    said = json.dumps(meso(machine, "session", "context", session, "--branch", "again"))
+    assert "bed 2" in said
+    assert "went on" not in said
+    pushed = meso(machine, "session", "push", stick, session)["sessions"]
+    assert [one["session"] for one in pushed] == [session]
+    assert meso(machine, "session", "pull", stick)["sessions"] == []

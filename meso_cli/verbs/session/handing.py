@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
+from meso_cli import naming
 from meso_cli.actions import Action, text_or_input
 from meso_cli.output import CliError, Output
 from meso_cli.verbs.session.ask import Ask, Row, call
@@ -33,6 +34,7 @@ class HandOff:
     ask: Ask
     file: str | None
     force: bool
+    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def _handoff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", default="", metavar="PLATFORM", help="who is to go on")
     parser.add_argument("--file", metavar="FILE", help="also write one file to carry elsewhere")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--no-files", action="store_true", help="the file without the workspace")
     parser.add_argument("--dry-run", action="store_true", help="say what it would do")
 
 
@@ -95,7 +98,7 @@ def parse(a: argparse.Namespace) -> HandOff | PickUp:
                   "dry_run": a.dry_run}  # fmt: skip
         ask = Ask("POST", f"/v1/sessions/{a.session}/handoff", "handoffs.HandedOff",
                   "handoffs.Handoff", fields)  # fmt: skip
-        return HandOff(ask, a.file, a.force)
+        return HandOff(ask, a.file, a.force, not a.no_files)
     fields = {"on": a.on, "branch": a.branch, "memory": a.memory, "workspace": not a.no_files,
               "dry_run": a.dry_run}  # fmt: skip
     return PickUp(a.source, fields)
@@ -104,10 +107,10 @@ def parse(a: argparse.Namespace) -> HandOff | PickUp:
 def run(request: HandOff | PickUp, connection: Connection, output: Output) -> None:
     """Do it."""
     match request:
-        case HandOff(ask, file, force):
+        case HandOff(ask, file):
             document = call(connection, ask)
             if file and document["checkpoint"]:
-                document["file"] = _saved(connection, document["checkpoint"], file, force=force)
+                document["file"] = _saved(connection, document["checkpoint"], request)
             output.result(document, handed_off(document))
         case PickUp(source, fields):
             _pick_up(connection, source, fields, output)
@@ -115,15 +118,20 @@ def run(request: HandOff | PickUp, connection: Connection, output: Output) -> No
             assert_never(request)
 
 
-def _saved(connection: Connection, checkpoint: str, path: str, *, force: bool) -> dict[str, Any]:
+def _saved(connection: Connection, checkpoint: str, wanted: HandOff) -> dict[str, Any]:
     from meso_cli.verbs.checkpoint import carrying  # noqa: PLC0415 (needs packages)
 
-    return carrying.save(connection, f"/v1/checkpoints/{checkpoint}/export", path, force=force)
+    url = f"/v1/checkpoints/{checkpoint}/export?files={str(wanted.files).lower()}"
+    return carrying.save(connection, url, wanted.file or "-", force=wanted.force)
 
 
 def _pick_up(connection: Connection, source: str, fields: dict[str, Any], output: Output) -> None:
     ident = source
-    if source == "-" or not _CHECKPOINT.fullmatch(source):
+    if source != "-" and not Path(source).is_file():
+        ident = naming.checkpoint(connection, source)
+        if not _CHECKPOINT.fullmatch(ident):
+            raise CliError("cli.file_unreadable", f"{source}: neither a file nor a checkpoint.")
+    else:
         found = _brought(connection, source, dry_run=fields["dry_run"])
         ident = found["checkpoint_id"]
         if fields["dry_run"] and not _known(connection, ident):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from meso_cli import remote
+from meso_cli import naming, remote
 from meso_cli.output import CliError
 from meso_cli.verbs.checkpoint import carrying
 from meso_cli.verbs.session.ask import Ask, call
@@ -63,13 +63,13 @@ class Here:
 
     def send(self, session: str, path: str, *, force: bool) -> dict[str, Any]:
         """Write a session's file."""
-        url = f"/v1/sessions/{session}/send"
+        url = f"/v1/sessions/{naming.session(self._connection, session)}/send"
         return carrying.save(self._connection, url, path, force=force)
 
     def take(self, path: str, *, dry_run: bool) -> dict[str, Any]:
         """See `Peer`."""
         transfer = carrying.give(self._connection, path)
-        url = f"/v1/transfers/{transfer}/session?dry_run={str(dry_run).lower()}"
+        url = f"/v1/transfers/{transfer}/receive?dry_run={str(dry_run).lower()}"
         return call(self._connection, Ask("POST", url, "sync.Received", "snapshots.Nothing"))
 
 

@@ -143,13 +143,10 @@ def _moved(
 ) -> Iterable[dict[str, Any]]:
     has = {one["session"]: one for one in target.heads()}
     offered = list(source.heads())
-    known = {one["session"] for one in offered}
-    if missing := [ident for ident in request.sessions if ident not in known]:
-        where = "here" if way == "push" else f"at {request.peer}"
-        raise CliError("session.not_found", f"there is no session {missing[0]} {where}.")
+    wanted = _chosen(request, offered, "here" if way == "push" else f"at {request.peer}")
     for one in offered:
         ident = one["session"]
-        if request.sessions and ident not in request.sessions:
+        if ident not in wanted:
             continue
         if request.what == "sync-archive" and not one["archived"]:
             continue
@@ -158,6 +155,17 @@ def _moved(
         result = _one(source, target, ident, place, dry_run=request.dry_run)
         if result["error"] or result["created"] or result["entries"] or result["branches"]:
             yield {"way": way, **result}
+
+
+def _chosen(request: Sync, offered: list[dict[str, Any]], where: str) -> set[str]:
+    """The ids that are meant; all that are offered where none was named."""
+    known = [(one["session"], one["name"]) for one in offered]
+    every = {ident for ident, _ in known}
+    found = {word: naming.one_of("session", word, known) for word in request.sessions}
+    for word, ident in found.items():
+        if ident not in every:
+            raise CliError("session.not_found", f"there is no session {word} {where}.")
+    return set(found.values()) if found else every
 
 
 def _news(offered: Heads, known: Heads | None) -> bool:

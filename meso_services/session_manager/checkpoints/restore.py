@@ -60,7 +60,8 @@ def restore(around: Neighbours, ident: str, wanted: wire.RestoreCheckpoint) -> w
     """
     found = around.shelf.get(ident)
     session = around.store.get(found.session.session_id)
-    session.check_open()
+    if not wanted.dry_run:
+        session.check_open()
     _verify(session, found)
     branch = wanted.branch or found.session.branch_name
     told = _told(around, found, session, branch, wanted)
@@ -203,6 +204,7 @@ def _prepare_memory(around: Neighbours, found: wire.Checkpoint, attempt: Attempt
     files = [
         MemoryFile(path=file.path, size=file.size, hash=file.hash)
         for file in (memory.files if memory else ())
+        if file.hash not in around.shelf.purged
     ]
     asked = PrepareRestore.model_validate(
         {"token": attempt.token, "mode": attempt.memory, "files": tuple(files)}

@@ -6,11 +6,13 @@ from typing import Any
 
 from meso_services.contract import handoffs as wire
 from meso_services.contract.checkpoints import MakeCheckpoint, RestoreCheckpoint
+from meso_services.runtime.errors import MesoError
 from meso_services.session_manager import records
 from meso_services.session_manager.checkpoints.make import Neighbours
 from meso_services.session_manager.checkpoints.make import make as checkpoint
 from meso_services.session_manager.checkpoints.restore import restore
 from meso_services.session_manager.file import Draft, SessionFile, digest
+from meso_services.session_manager.handing.opening import opened
 from meso_services.session_manager.state import State
 from meso_services.session_manager.tasks.merge import every
 from meso_services.session_manager.tasks.state import ENDED
@@ -45,7 +47,7 @@ def handoff(
     if wanted.dry_run:
         return wire.HandedOff(
             checkpoint=None, tip=ident(tip), messages=tip.messages if tip else 0,
-            tasks=tuple(tasks), workspace=around.workspaces.has(session.id, branch), **facts,
+            tasks=tuple(tasks), workspace=_has_files(around, session.id, branch), **facts,
         )  # fmt: skip
     _say(session, branch, wanted, key)
     name = f"handoff to {wanted.to}"[:MOST_NAME] if wanted.to else "handoff"
@@ -70,15 +72,14 @@ def pickup(around: Neighbours, ident: str, wanted: wire.Pickup) -> wire.PickedUp
     """Restore a checkpoint to go on with it. Raises what a restore raises; then nothing changed."""
     found = around.shelf.get(ident)
     session = around.store.get(found.session.session_id)
-    archived = session.archived
-    if archived and not wanted.dry_run:
-        around.store.archive(session.id, archived=False)
-    done = restore(
-        around,
-        ident,
-        RestoreCheckpoint(memory=wanted.memory, branch=wanted.branch, workspace=wanted.workspace,
-                          dry_run=wanted.dry_run),
-    )  # fmt: skip
+    asked = RestoreCheckpoint(
+        memory=wanted.memory,
+        branch=wanted.branch,
+        workspace=wanted.workspace,
+        dry_run=wanted.dry_run,
+    )
+    with opened(around.store, session, dry_run=wanted.dry_run) as archived:
+        done = restore(around, ident, asked)
     if not wanted.dry_run:
         _record(session, done.branch, None, records.PICKUP, checkpoint=ident, on=wanted.on)
     return wire.PickedUp(
@@ -88,6 +89,14 @@ def pickup(around: Neighbours, ident: str, wanted: wire.Pickup) -> wire.PickedUp
         unarchived=archived,
         on=wanted.on,
     )
+
+
+def _has_files(around: Neighbours, session: str, branch: str) -> bool:
+    try:
+        return around.workspaces.has(session, branch)
+    except MesoError:
+        # A handoff would say so in `missing`; a dry run only tells what it can see.
+        return False
 
 
 def _say(session: SessionFile, branch: str, wanted: wire.Handoff, key: str | None) -> None:

@@ -10,6 +10,7 @@ from meso_services.session_manager.checkpoints.make import Neighbours
 from meso_services.session_manager.checkpoints.restore import identity_of, restore
 from meso_services.session_manager.checkpoints.tasks import bring_back, counterpart
 from meso_services.session_manager.file import SessionFile
+from meso_services.session_manager.handing.opening import opened
 from meso_services.session_manager.tasks.merge import every
 from meso_services.session_manager.tasks.state import ENDED
 from meso_services.session_manager.tree.places import ident, tip_node
@@ -22,12 +23,10 @@ def resume(around: Neighbours, session_id: str, wanted: wire.Resume) -> wire.Res
     """Raises `session.*`, `checkpoint.*`, and what a restore raises."""
     session = around.store.get(session_id)
     found = _checkpoint(around, session, wanted)
-    archived = session.archived
-    if archived and not wanted.dry_run:
-        around.store.archive(session.id, archived=False)
-    told = _exactly(around, session, found, wanted) if wanted.exact else None
-    if told is None:
-        told = _onward(around, session, found, wanted)
+    with opened(around.store, session, dry_run=wanted.dry_run) as archived:
+        told = _exactly(around, session, found, wanted) if wanted.exact else None
+        if told is None:
+            told = _onward(around, session, found, wanted)
     return told.model_copy(update={"unarchived": archived})
 
 

@@ -49,11 +49,8 @@ class Workspaces:
             raise
 
     def has(self, session: str, branch: str) -> bool:
-        """True if the branch has files. False, too, when nobody answers: then nobody has them."""
-        try:
-            found = self._ask(lambda c: c.get("/v1/workspaces", WorkspacesReply))
-        except MesoError:
-            return False
+        """True if the branch has files. Raises MesoError."""
+        found = self._ask(lambda c: c.get("/v1/workspaces", WorkspacesReply))
         return any((one.session, one.branch) == (session, branch) for one in found.workspaces)
 
     def differing(self, session: str, old: str, branch: str) -> list[str]:

@@ -117,7 +117,7 @@ def _drafts(
     for line in lines:
         own: dict[str, Any] = {name: line.own[name] for name in KEPT if name in line.own}
         if line.id in ends:
-            own |= {"branch": ends[line.id], "foreign": True}
+            own |= {"branch": ends[line.id], "synced": True}
         else:
             own |= {"branch": belongs.get(line.id, line.branch or "main"), "pending": True}
         yield Draft(line.type, line.data, line.parent, own, line.timestamp, ident=line.id)

@@ -48,7 +48,7 @@ def add_sync(app: FastAPI, store: SessionStore, deletions: Deletions, transfers:
         parcel.write(store.get(session), path)
         return transfers.ready(path)
 
-    @app.post("/v1/transfers/{transfer}/session", responses=CHANGES, response_class=AsciiJson)
+    @app.post("/v1/transfers/{transfer}/receive", responses=CHANGES, response_class=AsciiJson)
     def take(
         transfer: Carried,
         dry_run: Annotated[bool, Query(description="Say what would come")] = False,

@@ -8,8 +8,9 @@ from meso_services.contract.branches import Difference, Family, LogPage, Replaye
 from meso_services.contract.session import Entry
 from meso_services.runtime.errors import MesoError
 from meso_services.session_manager import entries
-from meso_services.session_manager.file import SessionFile, no_entry
+from meso_services.session_manager.file import SessionFile
 from meso_services.session_manager.index.index import Node
+from meso_services.session_manager.lines import no_entry
 from meso_services.session_manager.state import State
 from meso_services.session_manager.store import SessionStore
 from meso_services.session_manager.tree.copies import stashed, worth_copying

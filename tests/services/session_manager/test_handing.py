@@ -219,6 +219,29 @@ def test_resume_exactly_makes_it_what_the_checkpoint_says(here: Appliance) -> No
     assert (place / "plan").read_text() == "two\n"
 
 
+def test_without_a_tool_executor_a_session_goes_on_and_its_files_are_not_judged(
+    here: Appliance,
+) -> None:
+    session = here.session()
+    here.say(session, "begin")
+    here.files(session)
+    made = here.ask("POST", "/v1/checkpoints", 201, json={"session": session})["checkpoint_id"]
+    here.services["tool-executor"].kill()
+    told = here.ask("POST", f"/v1/sessions/{session}/resume", json={})
+    assert told["workspace"].startswith("not looked at: ")
+    done = here.ask("POST", f"/v1/sessions/{session}/handoff", json={"note": "n"})
+    assert any(what.startswith("workspace: ") for what in done["missing"])
+    # What cannot be brought back whole leaves the session where it was: in the archive.
+    here.ask("PATCH", f"/v1/sessions/{session}", json={"archived": True})
+    before = here.ask("GET", f"/v1/sessions/{session}")
+    wanted = {"exact": True, "checkpoint": made}
+    dry = here.ask("POST", f"/v1/sessions/{session}/resume", json={**wanted, "dry_run": True})
+    assert dry["unarchived"]
+    here.ask("POST", f"/v1/sessions/{session}/resume", 503, json=wanted)
+    here.ask("POST", f"/v1/checkpoints/{made}/pickup", 503, json={})
+    assert here.ask("GET", f"/v1/sessions/{session}") == before
+
+
 def test_a_checkpoint_of_another_session_is_refused(here: Appliance) -> None:
     one, other = here.session(), here.session()
     made = here.ask("POST", "/v1/checkpoints", 201, json={"session": other})
