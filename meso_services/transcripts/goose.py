@@ -180,9 +180,15 @@ def document(kept: Kept, head: str | None, said: Said, report: Report) -> Iterat
         elif not found and (spoken := said(entry)) is not None and spoken[0] != "system":
             messages.append(_message(slot.id, entry, *spoken))
             own += 1
-    simple = own == 0 and all(
-        carried.foreign(kept.record(slot), carried.GOOSE) or slot.kind == "session_info"
-        for slot in kept.slots
+    # As it came from Goose, with nothing but the name that the import made of its own.
+    simple = (
+        bool(facts)
+        and own == 0
+        and all(
+            carried.foreign(kept.record(slot), carried.GOOSE)
+            or (slot.kind == "session_info" and slot.number == 1)
+            for slot in kept.slots
+        )
     )
     whole = facts or _facts(kept)
     whole = {**whole, "conversation": messages}

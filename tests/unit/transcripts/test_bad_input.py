@@ -333,6 +333,15 @@ def test_what_goose_adds_to_ours_is_taken_up(desk: Any) -> None:
     assert entries[3].parent_id == "c"
 
 
+def test_a_session_of_nothing_but_a_name_is_whole_by_way_of_goose(desk: Any) -> None:
+    named = {"type": "session_info", "id": "a", "parentId": None, "timestamp": STAMP, "name": "x"}
+    first = desk.bring(HEAD + line(named))
+    through = desk.fetch(first, format="goose")[0]
+    desk.forget(first)
+    again = desk.bring(through)
+    assert [e.id for e in desk.session(again).page(None, 10).entries] == ["a"]
+
+
 def test_a_database_that_is_not_gooses_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as database:
