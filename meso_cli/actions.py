@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meso_cli.output import CliError
 
@@ -27,11 +27,33 @@ class Action:
     arguments: Callable[[argparse.ArgumentParser], None]
 
 
+class Mixed(argparse.ArgumentParser):
+    """Options may stand anywhere among the arguments: `init DIR --offline "prompt"`."""
+
+    _within = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As the base class does, which else takes an optional argument for missing."""
+        if self._within:
+            return super().parse_known_args(args, namespace)
+        self._within = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._within = False
+
+
 def add(
-    parser: argparse.ArgumentParser, actions: tuple[Action, ...], *, dest: str = "action"
+    parser: argparse.ArgumentParser,
+    actions: tuple[Action, ...],
+    *,
+    dest: str = "action",
+    kind: type[argparse.ArgumentParser] = argparse.ArgumentParser,
 ) -> None:
-    """Give the verb's parser its actions; the chosen one's name becomes `action`, or `dest`."""
-    choices = parser.add_subparsers(dest=dest, metavar="ACTION", required=True)
+    """Give the verb's parser its actions; the chosen one's name becomes `action`, or `dest`.
+    `kind` parses the arguments of an action.
+    """
+    choices = parser.add_subparsers(dest=dest, metavar="ACTION", required=True, parser_class=kind)
     for action in actions:
         sub = choices.add_parser(
             action.name, help=action.summary, description=action.summary, allow_abbrev=False

@@ -27,6 +27,7 @@ AREAS: dict[str, str] = {
     "proxy": "meso_host.bench.proxy",
     "operons": "meso_host.bench.operons",
     "tools": "meso_host.bench.tools",
+    "memory": "meso_host.bench.memory",
 }
 
 

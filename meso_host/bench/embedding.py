@@ -18,7 +18,7 @@ from meso_services.runtime import process
 
 SENTENCE = "What should a mind remember of a long conversation about gardens?"
 TREE = Path(__file__).resolve().parents[2]
-# A process as meso-embed is one: its imports, its model, one sentence, then the largest request.
+# A process as meso-embed is one: its imports, its model, one sentence, then full windows.
 _COLD = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
@@ -33,7 +33,7 @@ def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 one = peak()
-model.embed([sys.argv[2] * 40] * 256)
+model.embed([sys.argv[2] * 40] * 32)
 print(json.dumps({"imports": imported, "load": loaded - imported, "first": first - loaded,
                   "one": one, "many": peak()}))
 """
@@ -42,7 +42,7 @@ print(json.dumps({"imports": imported, "load": loaded - imported, "first": first
 @dataclass(frozen=True, slots=True)
 class Cold:
     """A fresh process: seconds of CPU by what they went to, and its peak memory in MiB after one
-    sentence and after 256 texts of a full window.
+    sentence and after 32 texts of a full window.
     """
 
     imports: float
@@ -65,7 +65,7 @@ def records(model: Embedder, place: Path) -> Iterator[Record]:
     cold = fresh(place)
     goal = Against("bound", "goal", 250)
     yield Record("memory of the embedding process, one sentence, peak", cold.one, "MiB", goal)
-    yield Record("the same after 256 texts of a full window, peak", cold.many, "MiB", goal)
+    yield Record("the same after 32 texts of a full window, peak", cold.many, "MiB", goal)
     yield Record("a fresh process's imports, CPU", cold.imports, "s")
     yield Record("its model's loading, CPU", cold.load, "s")
     yield Record("its first sentence, CPU", cold.first, "s")

@@ -130,9 +130,37 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
     ),
     MEMORY: (
         Operation("read_memory(id)", _M, "GET /v1/memories/{id}", "read_memory", "memory show"),
+        Operation("read_memory(path)", _M, "GET /v1/files", "read_memory", "memory show"),
         Operation("write_memory(content)", _M, "POST /v1/memories", "write_memory", "memory write"),
+        Operation(
+            "write_memory(path, content)", _M, "PUT /v1/files", "write_memory", "memory write"
+        ),
+        Operation(
+            "append_memory(path, content)",
+            _M,
+            "POST /v1/files/append",
+            "append_memory",
+            "memory write",
+        ),
         Operation("search_memory(query)", _M, "GET /v1/search", "search_memory", "memory search"),
-        Operation("append_memory(path, content)", note="write another memory"),
+        Operation(
+            "related(memory or text)", _M, "POST /v1/related", "related_memory", "memory related"
+        ),
+        Operation("forget(id)", _M, "POST /v1/memories/{id}/forget", command="memory forget"),
+        Operation("unforget(id)", _M, "POST /v1/memories/{id}/unforget", command="memory unforget"),
+        Operation("purge(id)", _M, "POST /v1/memories/{id}/purge", command="memory forget"),
+        Operation("check(id, model)", _M, "POST /v1/memories/{id}/check", command="memory check"),
+        Operation("fade(age)", _M, "POST /v1/fade", command="memory fade"),
+        Operation("list_memories()", _M, "GET /v1/memories", command="memory list"),
+        Operation("why(id)", _M, "GET /v1/memories/{id}/why", command="memory why"),
+        Operation("history(id)", _M, "GET /v1/memories/{id}/history", command="memory history"),
+        Operation(
+            "revert(id, commit)", _M, "POST /v1/memories/{id}/revert", command="memory revert"
+        ),
+        Operation("sync(remote)", _M, "POST /v1/sync", command="memory sync"),
+        Operation("themes()", _M, "GET /v1/themes", command="memory themes"),
+        Operation("map()", _M, "GET /v1/map", command="memory map"),
+        Operation("reindex()", _M, "POST /v1/reindex", command="memory reindex"),
     ),
     TASKS: (
         Operation("create_task(subject, desc)", _S, "POST /v1/tasks", "create_task", "task create"),

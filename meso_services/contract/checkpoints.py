@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from meso_services.contract.common import Message, check_json
 from meso_services.contract.session import BranchName, EntryId, SessionId
+from meso_services.contract.snapshots import Sha256
 
 FORMAT = 1
 CheckpointId = Annotated[
@@ -194,3 +195,16 @@ class PieceReply(Message):
 
     data: str
     next: int | None
+
+
+class PurgeMemory(Message):
+    """`PUT /v1/checkpoints/purged`: versions of memories that no checkpoint may hold any more."""
+
+    hashes: tuple[Sha256, ...] = Field(max_length=100_000)
+
+
+class PurgedMemory(Message):
+    """How many versions were removed now, and how many checkpoints listed one of the hashes."""
+
+    removed: int
+    checkpoints: int

@@ -83,7 +83,7 @@ class Connection:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, reply: type[M], **query: Any) -> M:
+    def get(self, path: str, reply: type[M], /, **query: Any) -> M:
         """GET `path`; None in `query` is left out. Raises CallError."""
         given = {name: value for name, value in query.items() if value is not None}
         request = self._http.build_request("GET", path, params=given)

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,20 +21,43 @@ _log = Log("meso.memory")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Noticed:
+    """A file that somebody else changed: what it says now (None: it is gone), and was before."""
+
+    path: str
+    entry: Entry | None
+    before: Known | None
+
+
+class Told:
+    """Who hears of what the index does; this one does nothing with it."""
+
+    def opened(self, index: Index) -> None:
+        """A database was opened, perhaps an empty one; called in a change."""
+
+    def noticed(self, index: Index, found: list[Noticed]) -> None:
+        """Files were changed by somebody else; called in the change that takes them in."""
+
+
 class FollowingIndex:
     """The index of one memory directory. The caller sees to it that one thread uses it.
 
     `behind` is empty, or says why the index does not show the latest changes.
     """
 
-    def __init__(self, files: MemoryFiles, place: Path, rescan_seconds: float) -> None:
+    def __init__(
+        self, files: MemoryFiles, place: Path, rescan_seconds: float, told: Told | None = None
+    ) -> None:
         """Open the index at `place`, or build it from the files."""
         self.files, self.rescan_seconds = files, rescan_seconds
+        self._told = told or Told()
         self._place = place
         self.behind = ""
         self._refreshed = 0.0
         durable.make_directories(place.parent)
         self._index = self._open()
+        self._guarded(self._tell_opened)
 
     def close(self) -> None:
         """Close the database."""
@@ -47,13 +71,22 @@ class FollowingIndex:
         """
         return self._guarded(lambda: self._brought_up(work, fresh))
 
-    def follow(self, path: str) -> None:
-        """Take in one file that has just been written."""
-        self._guarded(lambda: self._follow(path))
+    def change(self, work: Callable[[Index], T]) -> T:
+        """Do some work on the index that counts as a whole; done again on a rebuilt one."""
+        return self._guarded(lambda: self._changed(work))
 
-    def try_out(self, entry: Entry, work: Callable[[Index], T]) -> T:
-        """Do some work on an index that has one more entry, which is forgotten afterwards."""
-        return self._guarded(lambda: self._with_entry(entry, work))
+    def follow(self, index: Index, path: str) -> None:
+        """In a change: take in one file that has just been written, or is gone. Raises OSError."""
+        try:
+            found = (self.files.directory / path).lstat()
+        except FileNotFoundError:
+            index.remove([path])
+            return
+        self._take(path, Stamp(found.st_size, found.st_mtime_ns, found.st_ino), None)
+
+    def rebuild(self) -> None:
+        """Throw the index away and build it from the files."""
+        self._guarded(self._rebuild)
 
     def _brought_up(self, work: Callable[[Index], T], fresh: bool) -> T:
         if fresh or time.monotonic() - self._refreshed >= self.rescan_seconds:
@@ -89,8 +122,11 @@ class FollowingIndex:
         with self._change():
             # First what is gone: a renamed file brings its id along.
             self._index.remove(gone)
+            noticed = [Noticed(path, None, known[path]) for path in gone]
             for path in changed:
-                self._take(path, now[path], known.get(path))
+                if (entry := self._take(path, now[path], known.get(path))) is not None:
+                    noticed.append(Noticed(path, entry, known.get(path)))
+            self._told.noticed(self._index, noticed)
 
     def _scan(self) -> dict[str, Stamp]:
         try:
@@ -103,34 +139,31 @@ class FollowingIndex:
                 hint="the files must belong to the user meso-memory-manager",
             ) from None
 
-    def _follow(self, path: str) -> None:
-        found = (self.files.directory / path).lstat()
+    def _tell_opened(self) -> None:
         with self._change():
-            self._take(path, Stamp(found.st_size, found.st_mtime_ns, found.st_ino), None)
+            self._told.opened(self._index)
 
-    def _take(self, path: str, stamp: Stamp, known: Known | None) -> None:
+    def _changed(self, work: Callable[[Index], T]) -> T:
+        with self._change():
+            return work(self._index)
+
+    def _take(self, path: str, stamp: Stamp, known: Known | None) -> Entry | None:
+        """Take in a file; what it says, if that is new and can be read."""
         try:
             entry = self.files.read(path)
-        except (OSError, DocumentError) as error:
+        except (OSError, DocumentError, MesoError) as error:
             self._index.put_unreadable(path, stamp, str(error))
-            return
+            return None
         if known is not None and entry.sha256 == known.sha256:
             self._index.touch(known.number, stamp)
-            return
+            return None
         owner = self._index.path_of(entry.id)
         if owner in (None, path):
             self._index.put(entry, stamp)
-        else:
-            problem = f"{path}: the id {entry.id} belongs to {owner} already"
-            self._index.put_unreadable(path, stamp, problem)
-
-    def _with_entry(self, entry: Entry, work: Callable[[Index], T]) -> T:
-        self._index.begin()
-        try:
-            self._index.put(entry, Stamp(0, 0, 0))
-            return work(self._index)
-        finally:
-            self._index.rollback()
+            return entry
+        problem = f"{path}: the id {entry.id} belongs to {owner} already"
+        self._index.put_unreadable(path, stamp, problem)
+        return None
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
@@ -166,6 +199,7 @@ class FollowingIndex:
             self._index.close()
         self._discard()
         self._index = Index(self._place)
+        self._tell_opened()
         self._refresh()
 
     def _open(self) -> Index:

@@ -1,4 +1,4 @@
-"""The search index: SQLite FTS5, derived from the files and rebuilt whenever it is in doubt.
+"""The index of the files: derived from them, and rebuilt whenever it is in doubt.
 
 Not in WAL mode: the SQLite of Debian 13 can corrupt a database there (decision 0009). There
 is one connection, used by one thread at a time; the caller holds the lock.
@@ -7,58 +7,64 @@ is one connection, used by one thread at a time; the caller holds the lock.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from meso_services.memory_manager.files import Entry, Stamp, fingerprint
+from meso_services.memory_manager.comparing import keys, said
+from meso_services.memory_manager.files import Entry, Stamp, blob_of, fingerprint
 
-SCHEMA = 1
-MAX_WORDS = 32
-_WORD = re.compile(r"[\w\u0300-\u036f]+")
+SCHEMA = 2
 _TABLES = """
 CREATE TABLE memories (
     number INTEGER PRIMARY KEY,
     path TEXT NOT NULL UNIQUE,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    id TEXT UNIQUE,
+    sha256 TEXT NOT NULL, blob TEXT NOT NULL,
+    id TEXT UNIQUE, archived INTEGER NOT NULL, born REAL,
     created TEXT, source TEXT, tags TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     problem TEXT NOT NULL
 );
 CREATE INDEX memories_fingerprint ON memories (fingerprint);
-CREATE VIRTUAL TABLE words USING fts5 (
-    content, tags, source, tokenize = 'porter unicode61 remove_diacritics 2'
-);
+CREATE TABLE keys (key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number))
+    WITHOUT ROWID;
+CREATE INDEX keys_number ON keys (number);
+CREATE TABLE events (
+    id TEXT PRIMARY KEY, time REAL NOT NULL, memory TEXT NOT NULL, kind TEXT NOT NULL,
+    by TEXT NOT NULL, path TEXT NOT NULL, other TEXT NOT NULL, about TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX events_memory ON events (memory);
+CREATE INDEX events_other ON events (other) WHERE other != '';
+CREATE TABLE dirty (id TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE journals (name TEXT PRIMARY KEY, read INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE states (
+    memory TEXT PRIMARY KEY, strength REAL NOT NULL, time REAL NOT NULL, against TEXT NOT NULL,
+    uses INTEGER NOT NULL, last REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE unembedded (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the index remembers of a file."""
+    """What the index remembers of a file; `id` is None for one that cannot be read."""
 
     number: int
     stamp: Stamp
     sha256: str
+    id: str | None = None
 
 
 @dataclass(frozen=True)
-class Found:
-    """A row that a search found. `score` is BM25, larger is better."""
+class Alike:
+    """A memory that may say something like another: where it is, and its file's SHA-256."""
 
-    number: int
-    id: str
     path: str
-    created: str | None
-    source: str | None
-    tags: tuple[str, ...]
-    snippet: str
-    score: float
+    id: str
+    archived: bool
+    sha256: str
 
 
 class Index:
@@ -68,6 +74,8 @@ class Index:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._run("PRAGMA journal_mode = TRUNCATE")
         self._run("PRAGMA synchronous = NORMAL")
+        # A purge must leave nothing in pages that are free.
+        self._run("PRAGMA secure_delete = ON")
         self._prepare()
 
     def close(self) -> None:
@@ -99,8 +107,12 @@ class Index:
 
     def known(self) -> dict[str, Known]:
         """All files by path."""
-        rows = self._run("SELECT path, number, size, mtime_ns, inode, sha256 FROM memories")
-        return {row[0]: Known(row[1], Stamp(row[2], row[3], row[4]), row[5]) for row in rows}
+        rows = self._run("SELECT path, number, size, mtime_ns, inode, sha256, id FROM memories")
+        return {r[0]: Known(r[1], Stamp(r[2], r[3], r[4]), r[5], r[6]) for r in rows}
+
+    def blobs(self) -> dict[str, str]:
+        """What git would call each file's bytes, by path."""
+        return dict(self._run("SELECT path, blob FROM memories WHERE blob != ''").fetchall())
 
     def put(self, entry: Entry, stamp: Stamp) -> None:
         """Add a file, or what it says now. Its id must not belong to another file."""
@@ -108,24 +120,25 @@ class Index:
         tags = json.dumps(entry.tags)
         same = fingerprint(entry.content, entry.source, entry.tags)
         number = self._run(
-            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, id, created, source, tags,"
-            " fingerprint, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, blob, id, archived, born,"
+            " created, source, tags, fingerprint, problem)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(entry.path, stamp.size, stamp.mtime_ns, stamp.inode, entry.sha256, entry.id),
+                *(entry.path, stamp.size, stamp.mtime_ns, stamp.inode, entry.sha256),
+                *(blob_of(entry.raw), entry.id, entry.archived, _born(entry, stamp)),
                 *(entry.created, entry.source, tags, same, entry.problem),
             ),
         ).lastrowid
-        self._run(
-            "INSERT INTO words (rowid, content, tags, source) VALUES (?, ?, ?, ?)",
-            (number, entry.content, " ".join(entry.tags), entry.source or ""),
-        )
+        for key in keys(said(entry.content)):
+            self._run("INSERT OR IGNORE INTO keys VALUES (?, ?)", (key, number))
+        self._dirty(entry.id)
 
     def put_unreadable(self, path: str, stamp: Stamp, problem: str) -> None:
         """Remember a file that cannot be searched, and why."""
         self.remove([path])
         self._run(
-            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, tags, fingerprint, problem)"
-            " VALUES (?, ?, ?, ?, '', '[]', '', ?)",
+            "INSERT INTO memories (path, size, mtime_ns, inode, sha256, blob, archived, tags,"
+            " fingerprint, problem) VALUES (?, ?, ?, ?, '', '', 0, '[]', '', ?)",
             (path, stamp.size, stamp.mtime_ns, stamp.inode, problem),
         )
 
@@ -139,8 +152,11 @@ class Index:
     def remove(self, paths: Iterable[str]) -> None:
         """Forget files."""
         for path in paths:
+            row = self._run("SELECT id FROM memories WHERE path = ?", (path,)).fetchone()
+            if row is not None and row[0] is not None:
+                self._dirty(row[0])
             self._run(
-                "DELETE FROM words WHERE rowid = (SELECT number FROM memories WHERE path = ?)",
+                "DELETE FROM keys WHERE number = (SELECT number FROM memories WHERE path = ?)",
                 (path,),
             )
             self._run("DELETE FROM memories WHERE path = ?", (path,))
@@ -157,34 +173,114 @@ class Index:
         """The path of a memory with this fingerprint."""
         return self._text("SELECT path FROM memories WHERE fingerprint = ?", same)
 
+    def by_keys(self, wanted: Iterable[str], most: int = 24) -> list[Alike]:
+        """Memories that share one of the keys (see `comparing`), newest first."""
+        found = list(wanted)
+        marks = ", ".join("?" for _ in found)
+        rows = self._run(
+            "SELECT DISTINCT path, id, archived, sha256, born FROM keys"  # noqa: S608
+            f" JOIN memories USING (number) WHERE key IN ({marks})"
+            " ORDER BY born DESC, path LIMIT ?",
+            (*found, most),
+        )
+        return [Alike(row[0], row[1], bool(row[2]), row[3]) for row in rows]
+
+    def born(self, name: str) -> float | None:
+        """When a memory began, in Unix seconds: as its file says, else the file's own time."""
+        row = self._run("SELECT born FROM memories WHERE id = ?", (name,)).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    def ids(self, *, archived: bool = False) -> list[str]:
+        """All memories in use, or all that are forgotten, oldest first."""
+        rows = self._run(
+            "SELECT id FROM memories WHERE id IS NOT NULL AND archived = ? ORDER BY born, id",
+            (archived,),
+        )
+        return [row[0] for row in rows]
+
+    def page(
+        self, after: str, most: int, *, source: str | None, tag: str | None, archived: bool
+    ) -> list[str]:
+        """The next ids after one, of memories that fit."""
+        rows = self._run(
+            "SELECT id FROM memories WHERE id > ? AND archived = ?"
+            " AND (? IS NULL OR source = ?)"
+            " AND (? IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?))"
+            " ORDER BY id LIMIT ?",
+            (after, archived, source, source, tag, tag, most),
+        )
+        return [row[0] for row in rows]
+
     def count(self) -> int:
         """Number of memories that can be found."""
-        return int(self._value("SELECT count(*) FROM memories WHERE id IS NOT NULL"))
+        return int(
+            self._value("SELECT count(*) FROM memories WHERE id IS NOT NULL AND NOT archived")
+        )
 
     def problems(self) -> list[str]:
         """What is wrong with files, in order of their paths."""
         rows = self._run("SELECT problem FROM memories WHERE problem != '' ORDER BY path")
         return [row[0] for row in rows]
 
-    def search(self, words: Sequence[str], limit: int) -> list[Found]:
-        """The best memories that have any of the words; see `words_of`."""
-        rows = self._run(
-            "SELECT number, id, path, created, memories.source, memories.tags,"
-            " snippet(words, 0, '**', '**', '…', 32), -bm25(words, 1.0, 2.0, 0.5) AS score"
-            " FROM words JOIN memories ON number = words.rowid"
-            " WHERE words MATCH ? ORDER BY score DESC, created DESC, path LIMIT ?",
-            (" OR ".join(_quoted(word) for word in words), limit),
-        )
-        return [_found(row) for row in rows]
+    def dirty(self) -> list[tuple[str, int]]:
+        """Memories that the engine may not know as they are, each with the change's number."""
+        return self._run("SELECT id, number FROM dirty ORDER BY number").fetchall()
 
-    def having(self, word: str, numbers: Sequence[int]) -> set[int]:
-        """Which of these memories have the word, as the search understands words."""
-        marks = ", ".join("?" for _ in numbers)
-        rows = self._run(
-            f"SELECT rowid FROM words WHERE words MATCH ? AND rowid IN ({marks})",  # noqa: S608
-            (_quoted(word), *numbers),
+    def dirty_count(self) -> int:
+        """How many those are."""
+        return int(self._value("SELECT count(*) FROM dirty"))
+
+    def dirty_all(self) -> None:
+        """The engine knows none of them."""
+        self._run(
+            "INSERT OR REPLACE INTO dirty SELECT id, (SELECT coalesce(max(number), 0) FROM dirty)"
+            " + row_number() OVER (ORDER BY number) FROM memories"
+            " WHERE id IS NOT NULL AND NOT archived"
         )
-        return {row[0] for row in rows}
+
+    def clean(self, done: Iterable[tuple[str, int]]) -> None:
+        """The engine knows them as they were at those changes."""
+        self._connection.executemany("DELETE FROM dirty WHERE id = ? AND number = ?", tuple(done))
+
+    def lacks_vector(self, names: Iterable[str]) -> None:
+        """These have no vector."""
+        rows = [(name,) for name in names]
+        self._connection.executemany("INSERT OR IGNORE INTO unembedded VALUES (?)", rows)
+
+    def has_vector(self, names: Iterable[str]) -> None:
+        """These have one, or need none any more."""
+        for name in names:
+            if self._run("SELECT 1 FROM unembedded WHERE id = ?", (name,)).fetchone():
+                self._run("DELETE FROM unembedded WHERE id = ?", (name,))
+
+    def without_vector(self, most: int) -> list[str]:
+        """Some that have none."""
+        rows = self._run("SELECT id FROM unembedded LIMIT ?", (most,))
+        return [row[0] for row in rows]
+
+    def without_vector_count(self) -> int:
+        """How many have none."""
+        return int(self._value("SELECT count(*) FROM unembedded"))
+
+    def places(self, names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+        """Path and `created` of memories by their ids."""
+        marks = ", ".join("?" for _ in names)
+        rows = self._run(
+            f"SELECT id, path, created FROM memories WHERE id IN ({marks})",  # noqa: S608
+            tuple(names),
+        )
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def _dirty(self, name: str) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO dirty VALUES"
+            " (?, (SELECT coalesce(max(number), 0) + 1 FROM dirty))",
+            (name,),
+        )
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """For what keeps tables of its own beside the files."""
+        return self._run(statement, values)
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
@@ -198,16 +294,5 @@ class Index:
         return None if row is None else str(row[0])
 
 
-def _found(row: Sequence[Any]) -> Found:
-    number, name, path, created, source, tags, snippet, score = row
-    return Found(number, name, path, created, source, tuple(json.loads(tags)), snippet, score)
-
-
-def words_of(query: str) -> tuple[str, ...]:
-    """The words to search for, each once, at most MAX_WORDS. Operators have no meaning here."""
-    found = _WORD.findall(unicodedata.normalize("NFC", query))
-    return tuple(dict.fromkeys(word.casefold() for word in found))[:MAX_WORDS]
-
-
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"'
+def _born(entry: Entry, stamp: Stamp) -> float:
+    return stamp.mtime_ns / 1e9 if entry.born is None else entry.born

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from meso_services.contract.snapshots import (
     ReadFile,
     RestoreState,
 )
-from meso_services.memory_manager.files import MemoryFiles
+from meso_services.memory_manager.files import MemoryFiles, whereabouts
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 
@@ -42,6 +42,8 @@ class Restoring:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        # Hashes of what was purged, which does not come back; the store says them.
+        self.purged: Callable[[], frozenset[str]] = frozenset
         for token in self._begun():
             self._finish(token)
 
@@ -64,6 +66,9 @@ class Restoring:
         """Keep what is wanted; say what is missing. Raises `memory.bad_restore`, `storage.*`."""
         if len({file.path for file in wanted.files}) != len(wanted.files):
             raise MesoError("memory.bad_restore", "a path is named twice", status=422)
+        gone = self.purged()
+        kept = tuple(file for file in wanted.files if file.hash not in gone)
+        wanted = wanted.model_copy(update={"files": kept})
         place = self._directory / PENDING / wanted.token
         try:
             durable.make_directories(place / "blobs")
@@ -97,18 +102,19 @@ class Restoring:
         hashes = set(now.values())
         missing = sorted(
             {h for p, h in wanted.items()
-             if (p not in now or plan.mode == "checkpoint") and h not in hashes
-             and not self._blob(token, h).exists()}
+             if (plan.mode == "checkpoint" or now.keys().isdisjoint(whereabouts(p)))
+             and h not in hashes and not self._blob(token, h).exists()}
         )  # fmt: skip
         gone = now.keys() - wanted.keys() if plan.mode == "checkpoint" else set()
         replaced = [p for p, h in wanted.items() if p in now and now[p] != h]
         return Prepared(
             token=token,
             missing=tuple(missing),
-            add=len(wanted.keys() - now.keys()),
+            add=sum((plan.mode == "checkpoint" and p not in now)
+                    or now.keys().isdisjoint(whereabouts(p)) for p in wanted),
             replace=len(replaced) if plan.mode == "checkpoint" else 0,
             remove=len(gone),
-        )
+        )  # fmt: skip
 
     def commit(self, token: str) -> RestoreState:
         """Do it. Asked again it says the same. Raises `memory.no_restore`, `memory.incomplete`."""
@@ -157,7 +163,8 @@ class Restoring:
                 self._move(path, kept)
         for path, digest in wanted.items():
             target = self._directory / path
-            if not target.exists():
+            elsewhere = plan.mode == "merge" and not now.keys().isdisjoint(whereabouts(path))
+            if not target.exists() and not elsewhere:
                 durable.make_directories(target.parent)
                 durable.write(target, self._blob(token, digest).read_bytes())
         shutil.rmtree(self._directory / PENDING / token, ignore_errors=True)

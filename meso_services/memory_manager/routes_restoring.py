@@ -9,13 +9,14 @@ from fastapi import FastAPI, Path
 
 from meso_services.contract import snapshots as wire
 from meso_services.memory_manager.restoring import Restoring
+from meso_services.memory_manager.store import MemoryStore
 from meso_services.runtime.app import errors
 
 Name = Annotated[wire.Token, Path(alias="token")]
 _ERRORS = errors(404, 409, 507)
 
 
-def add_restoring(app: FastAPI, restoring: Restoring) -> None:
+def add_restoring(app: FastAPI, restoring: Restoring, store: MemoryStore) -> None:
     """Give `app` the routes `/v1/snapshot` and `/v1/restores`."""
     lock = threading.Lock()
 
@@ -43,8 +44,11 @@ def add_restoring(app: FastAPI, restoring: Restoring) -> None:
 
     @app.post("/v1/restores/{token}/commit", responses=_ERRORS)
     def commit(token: Name) -> wire.RestoreState:
-        """Do what was prepared. It may be asked again."""
-        with lock:
+        """Do what was prepared. It may be asked again.
+
+        The newest commit before it is tagged; what it does is a commit of its own.
+        """
+        with lock, store.restoring(token):
             return restoring.commit(token)
 
     @app.post("/v1/restores/{token}/abort", responses=_ERRORS)

@@ -55,7 +55,9 @@ def _called(where: str, event: dict[str, Any]) -> Iterable[Any]:
 
 def _bound(limit: int) -> None:
     # Data, not address space: interpreters reserve much that they never touch.
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    least = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (least, least))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Where memory runs out nevertheless, it is the auditor that ends and not the mind.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123

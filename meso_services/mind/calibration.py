@@ -28,7 +28,7 @@ CANDIDATES = tuple(round(0.01 * n, 2) for n in range(1, 121))
 EQUAL = 0.02
 MOST_TEXTS = 2000
 # Below, a threshold is little better than chance.
-_POOR = 0.3
+POOR = 0.3
 
 
 def own() -> Texts:
@@ -71,7 +71,7 @@ def explained(embedder: Embedder, texts: Texts, model: str, now: float) -> dict[
         _shares(best),
         f"Anything from {found['equally_good']} is as good.",
     ]
-    if best["parted"] < _POOR:
+    if best["parted"] < POOR:
         parts.append("No threshold parts these themes well: the model puts them at like distances.")
     if set_now["threshold"] != best["threshold"]:
         parts.append(f"Set now. {_shares(set_now)}")

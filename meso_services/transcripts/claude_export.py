@@ -8,8 +8,6 @@ again gives the same entry. What the client has no record for stands in records 
 
 from __future__ import annotations
 
-import hashlib
-import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +17,8 @@ from typing import Any
 from meso_services.transcripts import carried, ours
 from meso_services.transcripts.claude_layout import is_session_id
 from meso_services.transcripts.claude_scan import CHAINED, OURS
+from meso_services.transcripts.claude_words import message as message_of
+from meso_services.transcripts.claude_words import with_good_ids
 from meso_services.transcripts.kept import Kept, Slot
 from meso_services.transcripts.lines import Record, compact
 from meso_services.transcripts.report import Report
@@ -28,7 +28,6 @@ Block = dict[str, Any]
 Said = Callable[[Record], tuple[str, list[Block]] | None]
 NAMESPACE = uuid.UUID("6d65736f-6f73-4000-8000-636c61756465")
 VERSION = "2.1.0"
-_NOT_IN_IDS = re.compile("[^A-Za-z0-9_-]")
 
 
 @dataclass
@@ -180,7 +179,7 @@ def _records(  # noqa: PLR0913, PLR0917 (what makes up a record)
     pieces = [[block] for block in blocks] if role == "assistant" else [blocks]
     for place, content in enumerate(pieces):
         own = {"entry": entry} if place == 0 else {"of": slot.id}
-        message = _message(entry, slot, role, content, last=place + 1 == len(pieces))
+        message = message_of(entry, slot.id, role, content, last=place + 1 == len(pieces))
         made = _uuid(out, slot.id, place)
         yield compact(_record(out, slot, role, made, above, message) | {ours.OWN: own})
         above = made
@@ -200,13 +199,8 @@ def _words(out: _Out, entry: Record) -> tuple[str, list[Block]] | None:
         if foreign_model and block.get("type") in ("thinking", "redacted_thinking"):
             out.dropped["thinking of another provider"] += 1
             continue
-        blocks.append(_with_good_ids(block))
+        blocks.append(with_good_ids(block))
     return (said[0], blocks) if blocks else None
-
-
-def _with_good_ids(block: Block) -> Block:
-    key = {"tool_use": "id", "tool_result": "tool_use_id"}.get(str(block.get("type")))
-    return block if key is None else {**block, key: _NOT_IN_IDS.sub("_", str(block[key])) or "_"}
 
 
 def _record(  # noqa: PLR0913, PLR0917 (what makes up a record)
@@ -226,39 +220,6 @@ def _record(  # noqa: PLR0913, PLR0917 (what makes up a record)
         "version": VERSION,
         "gitBranch": "",
     }
-
-
-def _message(entry: Record, slot: Slot, role: str, content: list[Block], *, last: bool) -> Record:
-    if role == "user":
-        texts = [block.get("text") for block in content]
-        plain = len(content) == 1 and content[0].get("type") == "text"
-        return {"role": "user", "content": texts[0] if plain else content}
-    before = entry.get("message")
-    said: Record = before if isinstance(before, dict) else {}
-    calls = any(block.get("type") == "tool_use" for block in content)
-    return {
-        "id": f"msg_{hashlib.sha256(slot.id.encode(errors='replace')).hexdigest()[:24]}",
-        "type": "message",
-        "role": "assistant",
-        "model": str(said.get("model", "unknown")),
-        "content": content,
-        "stop_reason": ("tool_use" if calls else "end_turn") if last else None,
-        "stop_sequence": None,
-        "usage": _usage(said.get("usage")),
-    }
-
-
-def _usage(found: object) -> Record:
-    """In the API's words, of Pi's or its own."""
-    given = found if isinstance(found, dict) else {}
-    pairs = (
-        ("input_tokens", "input"),
-        ("cache_creation_input_tokens", "cacheWrite"),
-        ("cache_read_input_tokens", "cacheRead"),
-        ("output_tokens", "output"),
-    )
-    counts = {api: given.get(api, given.get(pi, 0)) for api, pi in pairs}
-    return {name: value if isinstance(value, int) else 0 for name, value in counts.items()}
 
 
 def _compaction(out: _Out, slot: Slot, entry: Record, above: str | None) -> Iterator[bytes]:
@@ -305,7 +266,7 @@ def _repeat(
     pieces = [[block] for block in blocks] if role == "assistant" else [blocks]
     for place, content in enumerate(pieces):
         made = _uuid(out, f"{slot.id}/{of or 'last'}", place)
-        message = _message(entry, slot, role, content, last=place + 1 == len(pieces))
+        message = message_of(entry, slot.id, role, content, last=place + 1 == len(pieces))
         if role == "assistant":
             # Another answer than the one that it repeats.
             message["id"] = f"{message['id'][:-1]}r"

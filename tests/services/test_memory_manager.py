@@ -90,8 +90,10 @@ def test_the_same_memory_is_kept_once(shared: Any) -> None:
     second = shared.client.post("/v1/memories", json={**body, "content": "Only once, please.\n"})
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["memory"] == second.json()["memory"]
-    other = shared.client.post("/v1/memories", json={**body, "tags": ["b"]})
-    assert other.status_code == 201
+    tagged = shared.client.post("/v1/memories", json={**body, "tags": ["b"]})
+    assert tagged.status_code == 200
+    assert tagged.json()["memory"]["id"] == first.json()["memory"]["id"]
+    assert tagged.json()["memory"]["tags"] == ["a", "b"]
 
 
 def test_an_edit_by_hand_is_noticed(manager: Any) -> None:
@@ -175,10 +177,11 @@ def test_links_and_hidden_files_are_no_memories(manager: Any, root: Path) -> Non
 @pytest.mark.parametrize(
     "damage", ["missing", "garbage", "truncated", "other", "page", "directory"]
 )
-def test_a_damaged_index_is_rebuilt_at_the_start(manager: Any, damage: str) -> None:
+@pytest.mark.parametrize("name", ["files.sqlite3", "engine/words.sqlite3"])
+def test_a_damaged_index_is_rebuilt_at_the_start(manager: Any, damage: str, name: str) -> None:
     memories = [_write(manager, f"number{i} epsilon") for i in range(20)]
     manager.stop()
-    index = _directory(manager) / ".index/search.sqlite3"
+    index = _directory(manager) / ".index" / name
     _damage(index, damage)
     manager.start()
     assert set(_found(manager, "number7 number12")) == {memories[7]["id"], memories[12]["id"]}
@@ -186,9 +189,10 @@ def test_a_damaged_index_is_rebuilt_at_the_start(manager: Any, damage: str) -> N
 
 def test_a_damaged_index_is_rebuilt_while_running(manager: Any) -> None:
     memory = _write(manager, "zeta")
-    _damage(_directory(manager) / ".index/search.sqlite3", "garbage")
-    assert _found(manager, "zeta") == [memory["id"]]
-    (_directory(manager) / ".index/search.sqlite3").unlink()
+    for name in ("files.sqlite3", "engine/words.sqlite3"):
+        _damage(_directory(manager) / ".index" / name, "garbage")
+        assert _found(manager, "zeta") == [memory["id"]]
+    (_directory(manager) / ".index/files.sqlite3").unlink()
     assert _found(manager, "zeta") == [memory["id"]]
     assert manager.client.get("/healthz").json()["state"] == "ok"
 

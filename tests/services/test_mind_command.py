@@ -144,9 +144,8 @@ def test_thresholds_are_measured_by_any_embeddings_server(call: Call, tmp_path: 
     # The loopback server's vectors have no meaning, and the verb says so.
     assert "No threshold parts these themes well" in page
     assert json.loads(call("config", "--json")[1])["centroid_match_threshold"] == 0.3
-    found = json.loads(call("calibrate", "--texts", str(texts), "--set", "--json")[1])
-    kept = json.loads(call("config", "--json")[1])
-    assert kept["centroid_match_threshold"] == found["threshold"]
+    status, printed, _ = call("calibrate", "--texts", str(texts), "--set", "--json")
+    assert (status, json.loads(printed)["error"]["code"]) == (1, "mind.no_threshold")
     assert call("calibrate", "--model", "other/vectors")[0] == 0
     status, printed, _ = call("calibrate", "--model", "other/vectors", "--set", "--json")
     assert (status, json.loads(printed)["error"]["code"]) == (2, "mind.other_model")
@@ -160,6 +159,10 @@ def test_the_local_model_is_measured_through_its_service(call: Call) -> None:
     assert (found["model"], found["set_now"]) == ("local/all-MiniLM-L6-v2", 0.65)
     low, high = map(float, found["equally_good"].split(" to "))
     assert low <= 0.65 <= high
+    assert call("config", "--set", "centroid_match_threshold=0.2")[0] == 0
+    assert "Set now. At 0.2" in call("calibrate", "--set")[1]
+    kept = json.loads(call("config", "--json")[1])
+    assert kept["centroid_match_threshold"] == found["threshold"]
 
 
 def test_ctrl_c_ends_after_the_iteration(call: Call) -> None:

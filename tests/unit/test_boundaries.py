@@ -76,6 +76,11 @@ def test_the_chassis_knows_no_service() -> None:
     assert rooms_imported_by("runtime").keys() <= {"contract"}
 
 
+def test_the_memory_library_is_no_service() -> None:
+    """The memory manager builds on it; it knows nothing of that."""
+    assert rooms_imported_by("memory").keys() <= {"runtime", "contract", "mind"}
+
+
 def starts_programs(source: str) -> bool:
     """True if `source` calls one of the standard library's ways to start a program."""
     called = {

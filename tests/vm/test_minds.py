@@ -85,4 +85,15 @@ def test_a_mind_thinks_through_the_units(with_model: LabMachine) -> None:
     sizes = machine.run(f"stat -c %s {shlex.join(written)}", check=True).stdout.split()
     assert len(sizes) == 5
     assert min(map(int, sizes)) > 1000
+    # An auditor starts within the unit's own bounds, and what it finds is in the audit.
+    note = json.dumps({"level": "note", "text": "seen"})
+    auditor = shlex.join(["python3", "-I", "-c", f"print({note!r})"])
+    mind(machine, "config", "--set", f"auditors={json.dumps([auditor, 'no.such:thing'])}")
+    stepped = mind(machine, "step", "--debug")
+    assert ["No module named" in alert for alert in stepped["alerts"]] == [True, True]
+    lines = [line for line in mind(machine, "history") if line["what"] == "audit"]
+    assert [line["content"]["text"] for line in lines if "text" in line["content"]].count(
+        "seen"
+    ) == 2
+    assert mind(machine, "calibrate")["set_now"] == 0.65
     assert machine.run("systemctl is-active meso-embed").stdout.strip() == "active"

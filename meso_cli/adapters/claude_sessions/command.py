@@ -119,17 +119,17 @@ def parse(given: argparse.Namespace) -> Sessions:
 
 def run(request: Sessions, output: Output, environment: Mapping[str, str] = os.environ) -> None:
     """Do it. Raises MesoError `claude.*`, `storage.*`, `import.*`."""
-    from meso_cli.adapters.claude_sessions import work  # noqa: PLC0415 (help needs no packages)
+    from meso_cli.adapters.claude_sessions import looking, work  # noqa: PLC0415 (needs packages)
     from meso_cli.adapters.claude_sessions.project import Project  # noqa: PLC0415
 
     project = Project(request.project, environment)
     name, dry = request.name, request.dry_run
     match request.action:
         case "list":
-            facts = work.show_all(project)
+            facts = looking.show_all(project)
             output.result(facts, _listed(facts))
         case "show":
-            facts = work.show(project, request.source)
+            facts = looking.show(project, request.source)
             output.result(facts, _turns(facts))
         case "branch":
             facts = work.branch(

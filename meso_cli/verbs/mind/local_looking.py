@@ -79,7 +79,7 @@ def _calibrate(mind: Mind, request: Request, output: Output) -> None:
     embedder = asking.measuring(model, request)
     found = calibration.explained(embedder, texts, model, now.centroid_match_threshold)
     if given["set"]:
-        value = found["threshold"]
+        value = looking.fitting(found)
         config, changed = settings_of.changed(mind.config, f"centroid_match_threshold={value}")
         changing.configure(mind, config, changed)
     looking.calibrated(found, output)

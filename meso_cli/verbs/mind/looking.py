@@ -9,6 +9,7 @@ from typing import Any
 
 from meso_cli.output import CliError, Output, table
 from meso_cli.verbs.mind import show
+from meso_services.mind import calibration
 
 # Columns of lists and long trees are for JSON; a table has what fits a line.
 _WIDEST = 48
@@ -47,6 +48,18 @@ def measured(given: Mapping[str, Any], own: str) -> str:
             status=2,
         )
     return model
+
+
+def fitting(found: Mapping[str, Any]) -> float:
+    """The threshold that was found, to be set. Raises CliError where none is worth it."""
+    if found["parted"] < calibration.POOR:
+        raise CliError(
+            "mind.no_threshold",
+            f"nothing was set: no threshold parts these themes (best: {found['parted']} of 1).",
+            hint="Try other texts (--texts FILE), or another embedding model.",
+        )
+    threshold: float = found["threshold"]
+    return threshold
 
 
 def calibrated(found: Mapping[str, Any], output: Output) -> None:

@@ -149,7 +149,7 @@ def _calibrate(connection: Connection, top: str, given: dict[str, Any], output: 
     asked = wire.CalibrateRequest.model_validate(wanted)
     found = connection.post(f"{top}/calibrate", asked, wire.CalibrateReply, once=True).answer
     if given["set"]:
-        change = wire.ConfigRequest(set={"centroid_match_threshold": found["threshold"]})
+        change = wire.ConfigRequest(set={"centroid_match_threshold": looking.fitting(found)})
         connection.post(f"{top}/config", change, MindConfig, once=True)
     looking.calibrated(found, output)
 

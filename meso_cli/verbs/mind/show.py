@@ -15,8 +15,20 @@ def page(values: Mapping[str, Any], lead: str = "") -> str:
         if isinstance(value, Mapping) and value:
             found += [f"{lead}{key}:", page(value, lead + "  ")]
         else:
-            found.append(f"{lead}{key}: {value if value != {} else '-'}")
+            found.append(f"{lead}{key}: {_plain(value)}")
     return "\n".join(found)
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case None | {} | [] | ():
+            return "-"
+        case list() | tuple() if all(isinstance(one, (str, int, float)) for one in value):
+            return " ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def progress(report: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from meso_cli.actions import Action, add, nothing
+from meso_cli.actions import Action, Mixed, add, nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where models are asked: http(s)://… without /v1, or unix:PATH",
     )
     parser.add_argument("--api", choices=("openai", "anthropic"), default="openai")
-    add(parser, ACTIONS)
+    add(parser, ACTIONS, kind=Mixed)
 
 
 def parse(arguments: argparse.Namespace) -> Mind:
@@ -170,7 +170,6 @@ def parse(arguments: argparse.Namespace) -> Mind:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)

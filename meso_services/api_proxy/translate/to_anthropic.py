@@ -14,7 +14,7 @@ from meso_services.api_proxy.translate.request import (
     text_of,
     tools_of,
 )
-from meso_services.api_proxy.translate.to_anthropic_parts import user_parts
+from meso_services.api_proxy.translate.to_anthropic_parts import said, user_parts
 from meso_services.api_proxy.upstreams.plan import UntranslatableError
 
 Object = dict[str, Any]
@@ -145,10 +145,10 @@ def _conversation(
                     {"type": "text", "text": text_of(part, "messages.content")}
                     for part in blocks(message.get("content"), "messages.content")
                 ]
-                if messages:
-                    messages.append({"role": "system", "content": texts})
-                else:
-                    system += texts
+                if not messages:
+                    system += said(texts)
+                elif told := said(texts):
+                    messages.append({"role": "system", "content": told})
             case "user":
                 _say(messages, "user", user_parts(message))
             case "tool":
@@ -174,7 +174,8 @@ def _result(message: Mapping[str, Any]) -> Object:
         {"type": "text", "text": text_of(part, "messages.content")}
         for part in blocks(message.get("content"), "messages.content")
     ]
-    return {"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": parts}
+    call = message.get("tool_call_id")
+    return {"type": "tool_result", "tool_use_id": call, "content": said(parts)}
 
 
 def _assistant(message: Mapping[str, Any], left_out: list[str]) -> list[Object]:
@@ -188,7 +189,7 @@ def _assistant(message: Mapping[str, Any], left_out: list[str]) -> list[Object]:
         parts.append({"type": "text", "text": text or text_of(part, "messages.content")})
     if isinstance(message.get("refusal"), str):
         parts.append({"type": "text", "text": message["refusal"]})
-    return parts + [_call(call) for call in message.get("tool_calls") or ()]
+    return said(parts) + [_call(call) for call in message.get("tool_calls") or ()]
 
 
 def _call(call: Any) -> Object:

@@ -16,7 +16,13 @@ PDF = "application/pdf"
 
 def user_parts(message: Mapping[str, Any]) -> list[Object]:
     """What a user said. Raises UntranslatableError."""
-    return [_part(part) for part in blocks(message.get("content"), "messages.content")]
+    parts = [_part(part) for part in blocks(message.get("content"), "messages.content")]
+    return said(parts)
+
+
+def said(parts: list[Object]) -> list[Object]:
+    """Without texts that are empty: chat completions take them, the Messages API refuses them."""
+    return [part for part in parts if part["type"] != "text" or part["text"]]
 
 
 def _part(part: Mapping[str, Any]) -> Object:

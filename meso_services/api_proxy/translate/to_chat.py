@@ -209,5 +209,6 @@ def _assistant(parts: list[Mapping[str, Any]], left_out: list[str]) -> Object:
             case kind:
                 raise UntranslatableError(f"a content block {kind}")
     content: Any = texts[0] if len(texts) == 1 else [{"type": "text", "text": t} for t in texts]
-    found: Object = {"role": "assistant", "content": content or None}
+    # Only beside calls may it be nothing: of a turn that was thinking alone, no words are left.
+    found: Object = {"role": "assistant", "content": content or (None if calls else "")}
     return found | ({"tool_calls": calls} if calls else {})

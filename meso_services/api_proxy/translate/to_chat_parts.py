@@ -68,7 +68,7 @@ def _document(part: Mapping[str, Any]) -> Object:
 
 
 def tool_result(part: Mapping[str, Any], dialect: Dialect) -> tuple[Object, list[Object]]:
-    """The result as a message, and the pictures in it, for which that message has no place."""
+    """The result as a message, and the pictures and files in it, for which that has no place."""
     call = part.get("tool_use_id")
     if not isinstance(call, str):
         raise invalid("tool_result: tool_use_id is expected")
@@ -83,6 +83,13 @@ def tool_result(part: Mapping[str, Any], dialect: Dialect) -> tuple[Object, list
                 pictures.append(image(inner, dialect))
             case "search_result":
                 texts.append(_search_result(inner))
+            case "document":
+                document = _document(inner)
+                if document["type"] == "text":
+                    texts.append(document["text"])
+                else:
+                    pictures.append(document)
+                    texts.append(f"(file {len(pictures)} of this result follows)")
             case kind:
                 raise UntranslatableError(f"a content block {kind} in a tool's result")
     text = (FAILED if part.get("is_error") else "") + "\n\n".join(texts)

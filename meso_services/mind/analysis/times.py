@@ -99,7 +99,9 @@ def windows(record: Record, size: int = 50, step: int = 25) -> list[dict[str, An
     before: list[tuple[int, Doubles]] = []
     following = 0
     threshold = record.config.centroid_match_threshold
-    for first in range(0, max(1, record.iteration - size + step), step):
+    # No window begins after the end, also where the step is longer than the window.
+    last = min(record.iteration, record.iteration - size + step)
+    for first in range(0, max(1, last), step):
         end = min(first + size, record.iteration)
         span = np.arange(record.before(first), record.before(end))[-MOST_NOISE:]
         held = record.vectors[span]

@@ -126,8 +126,11 @@ def pool(record: Record) -> Scene:
     there, sizes = np.unique(labels[labels != NOISE], return_counts=True)
     largest = there[np.argsort(-sizes, kind="stable")][:BANDS].tolist()
     for number in largest:
-        x, y = frame.place(*places[labels == number].mean(axis=0).tolist())
-        scene.add(Text((x, y - 10), f"cluster_{number}", 12, INK, "middle"))
+        # Above its most central member: the mean of two halves lies where nothing is.
+        group = places[labels == number]
+        central = np.linalg.norm(group - group.mean(axis=0), axis=1).argmin()
+        x, y = frame.place(*group[central].tolist())
+        scene.add(Text((x, y - 14), f"cluster_{number}", 12, INK, "middle"))
     frame.legend([(colour(n), f"cluster_{n}") for n in largest] + [(PALE, "noise")])
     return scene
 

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from meso_services.session_manager.store import SessionStore
 from meso_services.session_manager.tree.walk import Walker
 
 KIND = "meso-checkpoint"
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass
@@ -65,6 +67,9 @@ def _lines(around: Neighbours, found: wire.Checkpoint, *, files: bool) -> Iterat
         yield {"part": "entry", "line": _record(line)}
     memory = found.memory_snapshot
     for digest in sorted({file.hash for file in memory.files} if memory else ()):
+        if digest in around.shelf.purged:
+            yield {"part": "purged", "hash": digest}
+            continue
         data = base64.b64encode(around.shelf.bytes(digest)).decode()
         yield {"part": "memory", "hash": digest, "data": data}
     if files and found.meso.workspace is not None:
@@ -96,7 +101,11 @@ def bring(around: Neighbours, source: Path) -> tuple[wire.Checkpoint, bool]:
     _session(around.store, carried, source)
     with around.shelf.lock:
         for line in _read(source):
-            if line.get("part") == "memory":
+            if line.get("part") == "purged":
+                # A file from elsewhere must not remove what is here.
+                if not around.shelf.has(line["hash"]):
+                    around.shelf.purge([line["hash"]])
+            elif line.get("part") == "memory":
                 around.shelf.put(base64.b64decode(line["data"]))
         return around.shelf.keep(made), before
 
@@ -121,7 +130,7 @@ def _verified(source: Path) -> Carried:
                     raise damaged(source.name, "a line of the session is no entry")
                 chained_now = chained(chained_now, entry.id)
                 last = entry.id.encode()
-            case "memory":
+            case "memory" | "purged":
                 carried.blobs.add(_blob(line, source))
             case "workspace":
                 carried.workspace = _bundle(line, source)
@@ -154,6 +163,8 @@ def _first(line: dict[str, Any], source: Path) -> Carried:
 
 
 def _blob(line: dict[str, Any], source: Path) -> str:
+    if line["part"] == "purged" and _HASH.fullmatch(str(line.get("hash"))):
+        return str(line["hash"])
     try:
         raw = base64.b64decode(str(line.get("data", "")), validate=True)
     except (binascii.Error, ValueError) as problem:

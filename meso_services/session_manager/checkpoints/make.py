@@ -140,7 +140,7 @@ def _memory(
 
 def _keep_bytes(around: Neighbours, memory: MemorySnapshot | None) -> None:
     for file in memory.files if memory else ():
-        if not around.shelf.has(file.hash):
+        if not around.shelf.has(file.hash) and file.hash not in around.shelf.purged:
             around.shelf.put(around.memories.read(file))
 
 

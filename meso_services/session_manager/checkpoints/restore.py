@@ -204,6 +204,7 @@ def _prepare_memory(around: Neighbours, found: wire.Checkpoint, attempt: Attempt
     files = [
         MemoryFile(path=file.path, size=file.size, hash=file.hash)
         for file in (memory.files if memory else ())
+        if file.hash not in around.shelf.purged
     ]
     asked = PrepareRestore.model_validate(
         {"token": attempt.token, "mode": attempt.memory, "files": tuple(files)}

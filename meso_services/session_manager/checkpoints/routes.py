@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import pwd
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 
 from meso_services.contract import checkpoints as wire
 from meso_services.contract.session import SessionId
 from meso_services.runtime.app import answers, errors
+from meso_services.runtime.peer import Peer, current_peer, require_operator
 from meso_services.session_manager.checkpoints import carry
 from meso_services.session_manager.checkpoints.make import Neighbours
 from meso_services.session_manager.checkpoints.make import make as made
@@ -21,6 +24,19 @@ Ident = Annotated[wire.CheckpointId, InPath(alias="checkpoint")]
 Carried = Annotated[str, InPath(alias="transfer", pattern=r"^[0-9a-f]{32}$")]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 _ERRORS = errors(404, 409, 507)
+MEMORY_MANAGER = "meso-memory-manager"
+
+
+def _purger(request: Request) -> Peer:
+    """What is purged is lost: only an operator and the memory manager may."""
+    peer = current_peer(request)
+    with contextlib.suppress(KeyError):
+        if pwd.getpwnam(MEMORY_MANAGER).pw_uid == peer.uid:
+            return peer
+    return require_operator(request)
+
+
+Purger = Annotated[Peer, Depends(_purger)]
 
 
 def add_checkpoints(app: FastAPI, around: Neighbours, transfers: Transfers, most: int) -> None:
@@ -40,6 +56,11 @@ def _keep(app: FastAPI, around: Neighbours, most: int) -> None:
     def show_all(session: Annotated[SessionId | None, Query()] = None) -> wire.Checkpoints:
         """All checkpoints, oldest first."""
         return around.shelf.rows(session)
+
+    @app.put("/v1/checkpoints/purged", responses=errors(403, 507))
+    def purge(wanted: wire.PurgeMemory, _: Purger) -> wire.PurgedMemory:
+        """Remove versions of memories from all checkpoints; the memory manager asks for it."""
+        return around.shelf.purge(wanted.hashes)
 
     @app.get("/v1/checkpoints/{checkpoint}", responses=_ERRORS, response_class=AsciiJson)
     def show(checkpoint: Ident) -> wire.Checkpoint:

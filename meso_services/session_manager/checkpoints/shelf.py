@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from meso_services.contract.checkpoints import (
     CheckpointDeleted,
     CheckpointRow,
     Checkpoints,
+    PurgedMemory,
 )
 from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
@@ -36,6 +37,8 @@ class Shelf:
         self._blobs = place / "memory"
         self._rows: dict[str, tuple[int, CheckpointRow]] = {}
         durable.make_directories(place)
+        self._tombs = place / "purged"
+        self.purged = _tombs(self._tombs)
 
     def keep(self, made: Checkpoint) -> Checkpoint:
         """Write a checkpoint, with its hash. Raises `storage.*`."""
@@ -99,11 +102,31 @@ class Shelf:
         """True if these bytes are kept."""
         return self._blob(digest).exists()
 
+    def purge(self, hashes: Iterable[str]) -> PurgedMemory:
+        """Remove bytes for good: no checkpoint holds them, and none takes them in again."""
+        with self.lock:
+            gone = frozenset(hashes)
+            if gone - self.purged:
+                self.purged |= gone
+                lines = "".join(f"{digest}\n" for digest in sorted(self.purged))
+                try:
+                    durable.write(self._tombs, lines.encode())
+                except OSError as problem:
+                    raise storage_error(problem, self._tombs) from problem
+            there = [path for path in map(self._blob, sorted(gone)) if path.exists()]
+            for path in there:
+                durable.remove(path)
+            listing = 0
+            for row in self.rows().checkpoints:
+                memory = self.get(row.checkpoint_id).memory_snapshot
+                listing += any(file.hash in gone for file in (memory.files if memory else ()))
+            return PurgedMemory(removed=len(there), checkpoints=listing)
+
     def put(self, raw: bytes) -> str:
-        """Keep bytes; return their hash. Raises `storage.*`."""
+        """Keep bytes, unless they were purged; return their hash. Raises `storage.*`."""
         digest = hashlib.sha256(raw).hexdigest()
         path = self._blob(digest)
-        if not path.exists():
+        if digest not in self.purged and not path.exists():
             try:
                 durable.make_directories(path.parent)
                 durable.write(path, gzip.compress(raw, mtime=0))
@@ -165,6 +188,13 @@ class Shelf:
 
     def _blob(self, digest: str) -> Path:
         return self._blobs / digest[:2] / f"{digest}.gz"
+
+
+def _tombs(path: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.read_text().split())
+    except FileNotFoundError:
+        return frozenset()
 
 
 def parsed(raw: bytes, name: str) -> Checkpoint:

@@ -194,3 +194,56 @@ def test_structured_output_is_said_both_ways() -> None:
     oracles.chat_request(chat)
     back = messages_request(chat, "m").keys
     assert back["output_config"] == body["output_config"]
+
+
+def test_what_one_api_takes_and_the_other_refuses_is_not_passed_on() -> None:
+    """The Messages API refuses an empty text, chat completions an assistant without a word."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    empty = {"type": "text", "text": ""}
+    chat: list[dict[str, Any]] = [
+        {"role": "system", "content": [empty]},
+        {"role": "user", "content": [empty, {"type": "text", "text": "q"}]},
+        {"role": "assistant", "content": [empty], "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": [empty]},
+        {"role": "developer", "content": [empty]},
+    ]
+    asked = messages_request({"messages": chat}, "m").keys
+    oracles.messages_request(asked)
+    assert "system" not in asked
+    assert asked["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "q"}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "c", "name": "f", "input": {}}],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": []}]},
+    ]
+    thought = {"type": "thinking", "thinking": "…", "signature": "s"}
+    silent = [{"role": "user", "content": "q"}, {"role": "assistant", "content": [thought]}]
+    said = chat_request({"max_tokens": 5, "messages": silent}, "m", OPENAI).keys
+    oracles.chat_request(said)
+    assert said["messages"][1] == {"role": "assistant", "content": ""}
+
+
+def test_documents_in_a_tools_result_are_said_as_text_or_follow_as_files() -> None:
+    def document(kind: str, media: str, data: str) -> dict[str, Any]:
+        source = {"type": kind, "media_type": media, "data": data}
+        return {"type": "document", "source": source, "title": "t.pdf"}
+
+    parts = [document("text", "text/plain", "words"), document("base64", "application/pdf", "QQ==")]
+    result = {"type": "tool_result", "tool_use_id": "c", "content": parts}
+    call = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+    body = {
+        "max_tokens": 5,
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": [call]},
+            {"role": "user", "content": [result]},
+        ],
+    }
+    said = chat_request(body, "m", OPENAI).keys
+    oracles.chat_request(said)
+    _, _, tool, user = said["messages"]
+    assert tool["content"] == "t.pdf\n\nwords\n\n(file 1 of this result follows)"
+    file = {"filename": "t.pdf", "file_data": "data:application/pdf;base64,QQ=="}
+    assert user == {"role": "user", "content": [{"type": "file", "file": file}]}

@@ -206,3 +206,10 @@ def _resize(mind: Mind, size: int) -> None:
 def _fork(source: Path, target: Path) -> Path:
     extract.extract(source, target, 0, None)
     return target
+
+
+@pytest.mark.parametrize(("size", "step"), [(20, 25), (5, 40), (50, 25), (1, 1), (100, 1)])
+def test_no_window_begins_after_the_end(held: Record, size: int, step: int) -> None:
+    rows = times.windows(held, size, step)
+    assert rows
+    assert all(row["first"] <= row["last"] < held.iteration for row in rows)

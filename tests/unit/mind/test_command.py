@@ -73,6 +73,17 @@ def test_the_words_of_the_description(call: Any, tmp_path: Path) -> None:
     assert said[-3:] == ["hello", "from a file", "from a pipe"]
 
 
+def test_options_may_stand_anywhere(call: Any, tmp_path: Path) -> None:
+    for number, words in enumerate((("--offline", "hi"), ("hi", "--offline"))):
+        place = str(tmp_path / f"s{number}")
+        assert call("init", place, *words)[0] == 0
+        assert [m.text for m in state.open_mind(Path(place)).pool()] == ["hi"]
+    for wrong in (("run", "0"), ("run", "x"), ("run", "-1"), ("run", "1", "2"), ("init",)):
+        with pytest.raises(SystemExit) as end:
+            call(*wrong)
+        assert end.value.code == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [

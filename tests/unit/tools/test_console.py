@@ -12,7 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from meso_services.contract.tools_policy import Approval
-from meso_services.runtime.app import _answer_errors, standard_body
+from meso_services.runtime.app import _answer_errors
+from meso_services.runtime.errors import standard_body
 from meso_services.runtime.peer import PEER_KEY, Peer
 from meso_services.tool_executor import routes_operator
 from meso_services.tool_executor.approvals import Approvals

@@ -1,0 +1,1 @@
+"""The memory's library: engines that find documents, hybrid search, themes and maps."""
