@@ -8,11 +8,15 @@ ids, so that the ways over them stay whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, ValidationError
+
+from meso_services.contract.common import JsonObject, Message
+from meso_services.contract.session import BranchName, EntryId, SessionId
 from meso_services.runtime.errors import MesoError
 from meso_services.session_manager import entries, packed, records
 from meso_services.session_manager.entries import Line
@@ -25,6 +29,17 @@ HERE_ONLY = frozenset({"key", "asked"})
 EMPTIED = frozenset({records.STATE, records.RESTORE})
 
 
+class First(Message):
+    """What the first line says, besides what it is."""
+
+    session: SessionId
+    name: str | None
+    archived: bool
+    header: JsonObject
+    refs: dict[BranchName, EntryId | None]
+    entries: int = Field(ge=0)
+
+
 @dataclass(frozen=True)
 class Parcel:
     """What a file holds, verified. Its entries stay in it until they are taken."""
@@ -33,7 +48,7 @@ class Parcel:
     name: str | None
     archived: bool
     header: dict[str, Any]
-    refs: dict[str, str | None]
+    refs: Mapping[str, str | None]
     entries: int
     source: Path
 
@@ -88,24 +103,27 @@ def carried(line: Line) -> Line:
 def opened(source: Path) -> Parcel:
     """Read all of it once and believe nothing. Raises `transfer.damaged`."""
     lines = packed.read(source, refuse)
-    first = next(lines, {})
-    if first.get("kind") != KIND:
+    raw = next(lines, {})
+    if raw.get("kind") != KIND:
         raise refuse(source.name, "it is no session of another instance")
-    if first.get("format") != FORMAT:
-        raise refuse(source.name, f"its format is {first.get('format')}, not {FORMAT}")
-    refs, header, name = first.get("refs"), first.get("header"), first.get("name")
-    if not isinstance(refs, dict) or not isinstance(header, dict):
-        raise refuse(source.name, "its first line is incomplete")
-    if header.get("id") != first.get("session") or not isinstance(name, str | None):
+    if raw.get("format") != FORMAT:
+        raise refuse(source.name, f"its format is {raw.get('format')}, not {FORMAT}")
+    try:
+        first = First.model_validate({k: v for k, v in raw.items() if k not in ("kind", "format")})
+    except ValidationError as problem:
+        raise refuse(source.name, f"its first line: {problem.errors()[0]['msg']}") from problem
+    if first.header.get("id") != first.session:
         raise refuse(source.name, "its session is not that of its header")
-    tips = {tip for tip in refs.values() if tip is not None}
+    tips = {tip for tip in first.refs.values() if tip is not None}
     count = 0
     for part in lines:
         tips.discard(_line(part, source).id)
         count += 1
-    if tips or count > first.get("entries", 0):
+    if tips or count > first.entries:
         raise refuse(source.name, "its branches are not those of its entries")
-    return Parcel(header["id"], name, first.get("archived") is True, header, refs, count, source)
+    return Parcel(
+        first.session, first.name, first.archived, first.header, first.refs, count, source
+    )
 
 
 def _line(part: dict[str, Any], source: Path) -> Line:

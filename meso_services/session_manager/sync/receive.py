@@ -93,11 +93,19 @@ def _apply(session: SessionFile, parcel: Parcel, wanted: Plan) -> None:
         else:
             later.append(branch)
     belongs = _belongs(ends, wanted)
-    new = (line for line in parcel.lines() if line.id in wanted.parents)
-    for piece in _pieces(_drafts(new, ends, belongs)):
+    for piece in _pieces(_drafts(_each_once(parcel, wanted), ends, belongs)):
         session.change(_same(piece))
     for branch in later:
         session.change(_moved(branch))
+
+
+def _each_once(parcel: Parcel, wanted: Plan) -> Iterator[Line]:
+    """The new entries. A second one of an id, which only a foreign hand can write, counts not."""
+    written: set[str] = set()
+    for line in parcel.lines():
+        if line.id in wanted.parents and line.id not in written:
+            written.add(line.id)
+            yield line
 
 
 def _belongs(ends: dict[str, str], wanted: Plan) -> dict[str, str]:

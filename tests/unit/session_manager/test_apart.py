@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from meso_services.contract.client import message
 from meso_services.contract.session import CreateSession
 from meso_services.contract.sync import Received
 from meso_services.runtime.errors import MesoError
+from meso_services.session_manager import packed
 from meso_services.session_manager.file import SessionFile
 from meso_services.session_manager.merging import Merger
 from meso_services.session_manager.model.summarise import Summariser
@@ -213,3 +215,38 @@ def test_variables_and_keys_stay_where_they_are(pair: tuple[Place, Place, str]) 
     with pytest.raises(MesoError) as caught:
         receiving.receive(other.store, (ident,), parcel.opened(file), dry_run=False)
     assert caught.value.code == "session.deleted"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"refs": {"../x": None}}, {"refs": {"main": ["x"]}}, {"refs": {"main": "not-there"}},
+        {"refs": 1}, {"entries": "many"}, {"entries": 0}, {"header": {"id": "other"}},
+        {"session": "../../x"}, {"archived": "maybe"}, {"format": 2}, {"kind": "meso-checkpoint"},
+        {"more": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_of_a_foreign_hand_is_refused(
+    pair: tuple[Place, Place, str], tmp_path: Path, change: dict[str, Any]
+) -> None:
+    one, other, ident = pair
+    one.session(ident).append(message("user", "more"), None)
+    first, *rest = packed.read(one.send(ident), parcel.refuse)
+    packed.write(tmp_path / "bad", [{**first, **change}, *rest])
+    before = other.ids(ident)
+    with pytest.raises(MesoError) as caught:
+        other.take(tmp_path / "bad")
+    assert (caught.value.code, caught.value.status) == ("transfer.damaged", 409)
+    assert other.ids(ident) == before
+
+
+def test_an_entry_twice_in_a_file_is_taken_once(
+    pair: tuple[Place, Place, str], tmp_path: Path
+) -> None:
+    one, other, ident = pair
+    one.session(ident).append(message("user", "more"), None)
+    first, *rest = packed.read(one.send(ident), parcel.refuse)
+    packed.write(tmp_path / "twice", [{**first, "entries": 9}, *rest, *rest])
+    assert other.take(tmp_path / "twice").entries == 1
+    assert other.ids(ident) == one.ids(ident)
