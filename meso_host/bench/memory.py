@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from meso_host.bench import memory_data, memory_peers
+from meso_host.bench import memory_data, memory_peers, memory_service
 from meso_host.bench.areas import Note
 from meso_host.bench.haystacks import WAYS, haystack
 from meso_host.bench.record import Against, Record
@@ -34,7 +34,9 @@ MOST = int(os.environ.get("MESO_BENCH_MEMORIES", SIZES[-1]))
 
 def run(note: Note) -> Iterator[Record]:
     """Everything on the disk that the project lies on: `/tmp` is often none."""
-    embedder = Embedder(files.bring(note))
+    model = files.bring(note)
+    yield from memory_service.run(note, model)
+    embedder = Embedder(model)
     yield from _quality(note, embedder)
     note("reading texts to imitate")
     source = memory_data.Source(embedder)

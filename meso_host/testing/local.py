@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -22,8 +22,11 @@ PAUSE_SECONDS = 0.01
 class Local:
     """One service below `root`, started and ended as often as wanted."""
 
-    def __init__(self, service: str, root: Path) -> None:
+    def __init__(
+        self, service: str, root: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.service = service
+        self._environment = {"MALLOC_ARENA_MAX": "2", **(environment or {})}
         self.sockets = root / "run/meso"
         self._root = root
         self._child: Popen[bytes] | None = None
@@ -41,7 +44,7 @@ class Local:
         self._child = process.start(
             [sys.executable, "-m", module, "--root", str(self._root)],
             cwd=tree.TOP,
-            env={"MALLOC_ARENA_MAX": "2"},
+            env=self._environment,
         )
         deadline = time.monotonic() + START_SECONDS
         with Connection(self.service, self.sockets) as connection:
@@ -65,9 +68,11 @@ class Local:
 
 
 @contextmanager
-def started(service: str, root: Path) -> Iterator[Local]:
+def started(
+    service: str, root: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Local]:
     """The service, running; gone afterwards."""
-    local = Local(service, root)
+    local = Local(service, root, environment)
     try:
         local.start()
         yield local
