@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from meso_services.contract.branches import Branches
 from meso_services.contract.checkpoints import Checkpoint, Checkpoints
 from meso_services.contract.client import CallError, Connection, SessionManager
 from meso_services.contract.session import Entry
-from meso_services.contract.workspaces import Bundle
+from meso_services.contract.workspaces import BundlePiece
 
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -41,7 +42,7 @@ class Service:
     entries: Callable[[], Iterator[Entry]]
     branches: Branches
     checkpoints: tuple[Checkpoint, ...]
-    bundle: Callable[[str, str], str]
+    bundle: Callable[[str, str], Iterable[bytes]]
 
 
 def asked(session: str, manager: Connection, executor: Connection | None) -> Service:
@@ -54,11 +55,15 @@ def asked(session: str, manager: Connection, executor: Connection | None) -> Ser
         if row.session_id == session
     ]
 
-    def bundle(branch: str, snapshot: str) -> str:
+    def bundle(branch: str, snapshot: str) -> Iterator[bytes]:
         if executor is None:
             raise LookupError("the tool executor was not asked")
-        path = f"/v1/workspaces/{session}/{branch}/snapshots/{snapshot}"
-        return executor.get(path, Bundle).data
+        path, offset, last = f"/v1/workspaces/{session}/{branch}/snapshots/{snapshot}", 0, False
+        while not last:
+            piece = executor.get(path, BundlePiece, offset=offset)
+            raw = base64.b64decode(piece.data)
+            yield raw
+            offset, last = offset + len(raw), piece.last
 
     return Service(lambda: SessionManager(manager).entries(session), branches, tuple(found), bundle)
 

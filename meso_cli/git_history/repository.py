@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import subprocess
 import tempfile
@@ -65,10 +64,10 @@ class Repository:
         text = "".join(f"{entry} {sha}\n" for entry, sha in commits.items())
         durable.write(self._own(_COMMITS), text.encode())
 
-    def take(self, bundle: str) -> None:
-        """The objects of a git bundle in base64."""
+    def take(self, bundle: Iterable[bytes]) -> None:
+        """The objects of a git bundle."""
         with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
-            file.write(base64.b64decode(bundle))
+            file.writelines(bundle)
             file.flush()
             self.git("bundle", "unbundle", file.name)
 

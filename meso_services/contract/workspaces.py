@@ -99,8 +99,20 @@ class WorkspaceDiff(Message):
     cut: bool
 
 
-class Bundle(WorkspaceRef):
-    """A snapshot with everything in it, to be carried elsewhere: a git bundle in base64."""
+class BundlePiece(WorkspaceRef):
+    """A piece of a snapshot with everything in it, to be carried elsewhere: a git bundle.
+
+    Pieces come in order from `offset` 0 on; the last one says so, and only then is it taken in.
+    """
 
     snapshot: SnapshotId
-    data: str
+    offset: int = Field(ge=0, le=2**53)
+    data: Annotated[str, Field(max_length=6 << 20)] = Field(description="In base64")
+    last: bool
+
+
+class BundleState(Message):
+    """What has come so far. `taken` is the snapshot once all of it is there."""
+
+    size: int
+    taken: Snapshot | None = None

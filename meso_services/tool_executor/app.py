@@ -14,6 +14,7 @@ from meso_services.tool_executor import routes_calls, routes_operator, routes_wo
 from meso_services.tool_executor.health import checks
 from meso_services.tool_executor.parts import assemble
 from meso_services.tool_executor.settings import Settings
+from meso_services.tool_executor.shadow.carrying import Carrier
 from meso_services.tool_executor.shadow.desk import Desk
 from meso_services.tool_executor.workspaces import Workspaces
 
@@ -23,12 +24,10 @@ def build(context: Context[Settings]) -> FastAPI:
     parts = assemble(context)
     app = application(context, title="MESO tool executor", checks=checks(parts))
     _add_workspaces(app, parts.workspaces)
-    routes_workspaces.add(
-        app,
-        context.kept.get(
-            "desk", lambda: Desk(parts.workspaces, _shadows(context), parts.engine.occupied)
-        ),
+    desk = context.kept.get(
+        "desk", lambda: Desk(parts.workspaces, _shadows(context), parts.engine.occupied)
     )
+    routes_workspaces.add(app, desk, Carrier(desk))
     routes_calls.add(app, parts)
     routes_operator.add(app, parts)
     return app

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Query
 
 from meso_services.contract import tools
 from meso_services.contract import workspaces as wire
 from meso_services.runtime.app import errors
+from meso_services.tool_executor.shadow.carrying import Carrier
 from meso_services.tool_executor.shadow.desk import Desk
 
 _ERRORS = errors(404, 409, 507)
 
 
-def add(app: FastAPI, desk: Desk) -> None:
+def add(app: FastAPI, desk: Desk, carrier: Carrier) -> None:
     """Give `app` the routes below `/v1/workspaces`."""
 
     @app.post("/v1/workspaces/branch", status_code=201, responses=_ERRORS)
@@ -48,11 +49,12 @@ def add(app: FastAPI, desk: Desk) -> None:
         session: Annotated[tools.WorkspaceName, Path()],
         branch: Annotated[tools.WorkspaceName, Path()],
         snapshot: Annotated[wire.SnapshotId, Path()],
-    ) -> wire.Bundle:
-        """A snapshot with everything in it, to be carried elsewhere."""
-        return desk.bundle(session, branch, snapshot)
+        offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    ) -> wire.BundlePiece:
+        """A snapshot with everything in it, to be carried elsewhere, piece by piece."""
+        return carrier.piece(tools.WorkspaceRef(session=session, branch=branch), snapshot, offset)
 
     @app.post("/v1/workspaces/snapshots", responses=_ERRORS)
-    def unbundle(carried: wire.Bundle) -> wire.Snapshot:
-        """Take in a snapshot that was made elsewhere."""
-        return desk.unbundle(carried)
+    def unbundle(piece: wire.BundlePiece) -> wire.BundleState:
+        """Take in a snapshot that was made elsewhere. Piece 0 begins anew."""
+        return carrier.take(piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 import subprocess
@@ -149,13 +150,51 @@ def test_a_snapshot_is_carried_to_another_session(space: Space) -> None:
     fill(main)
     before = listed(main)
     taken = space.snapshot()
-    with space.executor.client as client:
-        path = f"/v1/workspaces/{space.session}/main/snapshots/{taken['snapshot']}"
-        bundle = client.get(path).json()
     other = Space(space.executor, f"{space.session[:50]}-other")
-    assert other.ask("/snapshots", **{**bundle, "session": other.session})["tree"] == taken["tree"]
+    done = [give(other, piece) for piece in pieces(space, taken["snapshot"])]
+    assert done[-1]["taken"]["tree"] == taken["tree"]
     other.restore(taken["snapshot"])
     assert listed(other.place / "main") == before
+
+
+def pieces(space: Space, snapshot: str) -> list[dict[str, Any]]:
+    path = f"/v1/workspaces/{space.session}/main/snapshots/{snapshot}"
+    found: list[dict[str, Any]] = []
+    with space.executor.client as client:
+        while not found or not found[-1]["last"]:
+            offset = sum(len(base64.b64decode(piece["data"])) for piece in found)
+            found.append(client.get(path, params={"offset": offset}).json())
+    return found
+
+
+def give(space: Space, piece: dict[str, Any], status: int = 200) -> Any:
+    return space.ask("/snapshots", status, **{**piece, "session": space.session})
+
+
+def test_files_of_any_size_are_carried_in_pieces(space: Space) -> None:
+    (space.place / "main/large").write_bytes(os.urandom(8 << 20))
+    (space.place / "main/small").write_text("small")
+    before = listed(space.place / "main")
+    taken = space.snapshot()
+    parts = pieces(space, taken["snapshot"])
+    assert len(parts) == 3
+    other = Space(space.executor, f"{space.session[:50]}-other")
+    assert give(other, parts[0])["taken"] is None
+    # One that is missing is asked for; one that comes twice changes nothing.
+    assert give(other, parts[2], 422)["error"]["code"] == "workspace.bad_bundle"
+    give(other, parts[0])
+    assert give(other, parts[1]) == give(other, parts[1])
+    assert give(other, parts[2])["taken"]["tree"] == taken["tree"]
+    other.restore(taken["snapshot"])
+    assert listed(other.place / "main") == before
+    # A spoiled piece spoils the whole, and nothing of it stays.
+    spoiled = Space(space.executor, f"{space.session[:50]}-spoiled")
+    data = base64.b64encode(os.urandom(1000)).decode()
+    assert give(spoiled, {**parts[0], "data": data})["taken"] is None
+    reply = give(spoiled, {**parts[2], "offset": 1000}, 422)
+    assert reply["error"]["code"] == "workspace.bad_bundle"
+    left = space.executor.root.rglob("arriving-*"), space.executor.root.rglob("leaving-*")
+    assert [path for found in left for path in found] == []
 
 
 def test_wrong_requests_have_codes(space: Space) -> None:
@@ -166,12 +205,14 @@ def test_wrong_requests_have_codes(space: Space) -> None:
     assert reply["error"]["code"] == "tools.no_such_workspace"
     reply = space.ask("/branch", 409, branch="main", to="main")
     assert reply["error"]["code"] == "workspace.exists"
-    reply = space.ask("/snapshots", 422, branch="main", snapshot=unknown, data="AAAA")
+    piece = {"branch": "main", "snapshot": unknown, "offset": 0, "last": True}
+    reply = space.ask("/snapshots", 422, **piece, data="AAAA")
     assert reply["error"]["code"] == "workspace.bad_bundle"
 
 
 def test_what_is_no_base64_is_refused(space: Space) -> None:
-    reply = space.ask("/snapshots", 422, branch="main", snapshot="0" * 40, data="\u00aa")
+    piece = {"branch": "main", "snapshot": "0" * 40, "offset": 0, "last": True}
+    reply = space.ask("/snapshots", 422, **piece, data="\u00aa")
     assert reply["error"]["code"] == "workspace.bad_bundle"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from meso_services.contract import checkpoints as wire
-from meso_services.contract.workspaces import Bundle
+from meso_services.contract.workspaces import BundlePiece
 from meso_services.runtime.errors import MesoError
 from meso_services.session_manager import entries, packed
 from meso_services.session_manager.checkpoints.make import Neighbours, chain
@@ -43,7 +43,9 @@ class Carried:
     checkpoint: wire.Checkpoint
     header: dict[str, Any] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
-    workspace: Bundle | None = None
+    # Bytes of the workspace's bundle that have been seen, and whether that was all.
+    workspace: int = 0
+    workspace_whole: bool = True
 
 
 def export(around: Neighbours, ident: str, target: Path, *, files: bool = True) -> None:
@@ -73,10 +75,9 @@ def _lines(around: Neighbours, found: wire.Checkpoint, *, files: bool) -> Iterat
         data = base64.b64encode(around.shelf.bytes(digest)).decode()
         yield {"part": "memory", "hash": digest, "data": data}
     if files and found.meso.workspace is not None:
-        bundle = around.workspaces.bundle(
-            session.id, found.session.branch_name, found.meso.workspace
-        )
-        yield {"part": "workspace", "bundle": bundle.model_dump(mode="json")}
+        branch, snapshot = found.session.branch_name, found.meso.workspace
+        for piece in around.workspaces.bundle(session.id, branch, snapshot):
+            yield {"part": "workspace", "piece": piece.model_dump(mode="json")}
 
 
 def bring(around: Neighbours, source: Path) -> tuple[wire.Checkpoint, bool]:
@@ -96,8 +97,7 @@ def bring(around: Neighbours, source: Path) -> tuple[wire.Checkpoint, bool]:
             status=409,
             hint="delete that one first, if you want this one",
         )
-    if carried.workspace is not None:
-        around.workspaces.unbundle(carried.workspace)
+    around.workspaces.unbundle(_pieces(source))
     _session(around.store, carried, source)
     with around.shelf.lock:
         for line in _read(source):
@@ -133,19 +133,28 @@ def _verified(source: Path) -> Carried:
             case "memory" | "purged":
                 carried.blobs.add(_blob(line, source))
             case "workspace":
-                carried.workspace = _bundle(line, source)
+                _workspace(carried, _piece(line, source), source)
             case _:
                 raise damaged(source.name, f"unknown part {line.get('part')!r}")
-    made = carried.checkpoint
-    expected = chained_now.hex() if last else chain(None)
-    if expected != made.meso.chain or (made.meso.tip or "").encode() != last:
+    if (
+        last.decode() != (carried.checkpoint.meso.tip or "")
+        or (chained_now.hex() if last else chain(None)) != carried.checkpoint.meso.chain
+    ):
         raise damaged(source.name, "its entries are not those of the checkpoint")
+    _check_whole(carried, source)
+    return carried
+
+
+def _check_whole(carried: Carried, source: Path) -> None:
+    """Everything that the checkpoint names is there. Raises `checkpoint.damaged`."""
+    made = carried.checkpoint
     if carried.header.get("id") != made.session.session_id:
         raise damaged(source.name, "its session is not that of the checkpoint")
+    if not carried.workspace_whole:
+        raise damaged(source.name, "files of the workspace are missing")
     needed = {file.hash for file in made.memory_snapshot.files} if made.memory_snapshot else set()
     if needed - carried.blobs:
         raise damaged(source.name, "files of the memory are missing")
-    return carried
 
 
 def _first(line: dict[str, Any], source: Path) -> Carried:
@@ -175,11 +184,31 @@ def _blob(line: dict[str, Any], source: Path) -> str:
     return digest
 
 
-def _bundle(line: dict[str, Any], source: Path) -> Bundle:
+def _piece(line: dict[str, Any], source: Path) -> BundlePiece:
     try:
-        return Bundle.model_validate(line.get("bundle"))
+        return BundlePiece.model_validate(line.get("piece"))
     except ValidationError as problem:
         raise damaged(source.name, "its workspace cannot be read") from problem
+
+
+def _workspace(carried: Carried, piece: BundlePiece, source: Path) -> None:
+    """The pieces of one snapshot, the checkpoint's own, each after the one before."""
+    made = carried.checkpoint
+    mine = (piece.session, piece.snapshot) == (made.session.session_id, made.meso.workspace)
+    begun = piece.offset == 0 or not carried.workspace_whole
+    if not mine or not begun or piece.offset != carried.workspace:
+        raise damaged(source.name, "the files of its workspace are not in order")
+    try:
+        carried.workspace += len(base64.b64decode(piece.data, validate=True))
+    except ValueError as problem:
+        raise damaged(source.name, "bytes of its workspace are not base64") from problem
+    carried.workspace_whole = piece.last
+
+
+def _pieces(source: Path) -> Iterator[BundlePiece]:
+    for line in _read(source):
+        if line.get("part") == "workspace":
+            yield _piece(line, source)
 
 
 def _read(source: Path) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,14 +65,24 @@ class Workspaces:
         wanted = wire.RestoreRequest(session=session, branch=branch, snapshot=snapshot)
         return self._ask(lambda c: c.post("/v1/workspaces/restore", wanted, wire.Restored))
 
-    def bundle(self, session: str, branch: str, snapshot: str) -> wire.Bundle:
-        """A snapshot with all that is in it. Raises MesoError."""
-        path = f"/v1/workspaces/{session}/{branch}/snapshots/{snapshot}"
-        return self._ask(lambda c: c.get(path, wire.Bundle))
+    def bundle(self, session: str, branch: str, snapshot: str) -> Iterator[wire.BundlePiece]:
+        """A snapshot with all that is in it, piece by piece. Raises MesoError."""
+        path, offset, last = f"/v1/workspaces/{session}/{branch}/snapshots/{snapshot}", 0, False
+        while not last:
+            piece = self._piece(path, offset)
+            yield piece
+            offset, last = offset + len(base64.b64decode(piece.data)), piece.last
 
-    def unbundle(self, bundle: wire.Bundle) -> None:
+    def _piece(self, path: str, offset: int) -> wire.BundlePiece:
+        return self._ask(lambda c: c.get(path, wire.BundlePiece, offset=offset))
+
+    def unbundle(self, pieces: Iterable[wire.BundlePiece]) -> None:
         """Take in a snapshot that was made elsewhere. Raises MesoError."""
-        self._ask(lambda c: c.post("/v1/workspaces/snapshots", bundle, wire.Snapshot))
+        for piece in pieces:
+            self._give(piece)
+
+    def _give(self, piece: wire.BundlePiece) -> None:
+        self._ask(lambda c: c.post("/v1/workspaces/snapshots", piece, wire.BundleState, once=True))
 
     def merge(
         self, session: str, source: str, target: str

@@ -1,14 +1,12 @@
-"""What is asked about workspaces: branch, snapshot, restore, merge, compare, carry."""
+"""What is asked about workspaces: branch, snapshot, restore, merge, compare."""
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections import defaultdict
 from pathlib import Path
 
 from meso_services.contract import workspaces as wire
-from meso_services.runtime import durable
 from meso_services.runtime.errors import MesoError, storage_error
 from meso_services.tool_executor.occupied import Occupied
 from meso_services.tool_executor.shadow.git import Repository, ref
@@ -16,8 +14,6 @@ from meso_services.tool_executor.shadow.snapshots import Snapshots
 from meso_services.tool_executor.shadow.tree import decoded
 from meso_services.tool_executor.workspaces import Workspaces
 
-# What fits into a request of the default `max_body`, in base64.
-MOST_BUNDLE = 5 << 20
 MOST_PATCH = 1 << 20
 _CHANGES = {"A": "added", "D": "removed"}
 
@@ -35,6 +31,14 @@ class Desk:
         self._place = place
         self._occupied = occupied or Occupied()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def lock(self, session: str) -> threading.Lock:
+        """Held by whoever works on a session's repository."""
+        return self._locks[session]
+
+    def repository(self, session: str) -> Repository:
+        """The repository of a session. It may not be there yet."""
+        return Repository(self._place / f"{session}.git")
 
     def branch(self, wanted: wire.BranchWorkspace) -> bool:
         """A workspace with the files of another one. Raises `workspace.exists`."""
@@ -130,53 +134,6 @@ class Desk:
         text = patch[:MOST_PATCH].decode(errors="replace")
         return wire.WorkspaceDiff(files=files, patch=text, cut=len(patch) > MOST_PATCH)
 
-    def bundle(self, session: str, branch: str, snapshot: str) -> wire.Bundle:
-        """A snapshot with everything in it. Raises `workspace.too_large`."""
-        with self._locks[session]:
-            repository = self._of(session).repository
-            repository.tree_of(snapshot)
-            path = repository.scratch()
-            kept = f"refs/meso/carried-{snapshot}"
-            try:
-                repository.run("update-ref", kept, snapshot)
-                repository.run("bundle", "create", "-q", str(path), kept)
-                if path.stat().st_size > MOST_BUNDLE:
-                    raise MesoError(
-                        "workspace.too_large",
-                        f"the files take {path.stat().st_size} bytes, at most {MOST_BUNDLE} are "
-                        "carried in a checkpoint",
-                        status=422,
-                        hint="export the checkpoint without its files, and carry them another way",
-                    )
-                data = base64.b64encode(path.read_bytes()).decode()
-            finally:
-                path.unlink(missing_ok=True)
-        return wire.Bundle(session=session, branch=branch, snapshot=snapshot, data=data)
-
-    def unbundle(self, carried: wire.Bundle) -> wire.Snapshot:
-        """Take in a snapshot that was made elsewhere. Raises `workspace.bad_bundle`."""
-        with self._locks[carried.session]:
-            repository = self._of(carried.session).repository
-            repository.make()
-            path = repository.scratch()
-            try:
-                durable.write(path, base64.b64decode(carried.data, validate=True))
-                done = repository.run("bundle", "unbundle", str(path), fine=(0, 1, 128))
-                if done.code:
-                    raise _bad("git cannot read it")
-                tree = repository.tree_of(carried.snapshot)
-                repository.run("update-ref", f"refs/meso/carried-{carried.snapshot}",
-                               carried.snapshot)  # fmt: skip
-                files = len(repository.files(carried.snapshot))
-            except ValueError as problem:
-                raise _bad(str(problem)) from problem
-            except OSError as problem:
-                raise storage_error(problem, path) from problem
-            finally:
-                path.unlink(missing_ok=True)
-        return wire.Snapshot(session=carried.session, branch=carried.branch, tree=tree,
-                             snapshot=carried.snapshot, changed=True, files=files)  # fmt: skip
-
     def _merged(
         self, repository: Repository, ours: str, theirs: str
     ) -> tuple[str, tuple[str, ...]]:
@@ -204,10 +161,4 @@ class Desk:
         snapshots.forget(branch)
 
     def _of(self, session: str) -> Snapshots:
-        return Snapshots(Repository(self._place / f"{session}.git"))
-
-
-def _bad(reason: str) -> MesoError:
-    return MesoError(
-        "workspace.bad_bundle", f"these are no files of a checkpoint: {reason}", status=422
-    )
+        return Snapshots(self.repository(session))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from meso_services.session_manager import entries
 from tests.services.conftest import REPOSITORY, new_root, starter
 
 SEED_FIELDS = {
@@ -379,6 +382,9 @@ def test_files_travel_with_an_export(whole: Any) -> None:
     _, _, manager, executor = whole
     session, _ = start(manager)
     (workspace(executor, session) / "notes").write_text("carried\n")
+    # More than one piece.
+    large = os.urandom(7 << 20)
+    (workspace(executor, session) / "large").write_bytes(large)
     made = make(manager, session)
     raw = fetch(manager, made["checkpoint_id"])
     with new_root() as elsewhere, starter(elsewhere) as begin:
@@ -387,6 +393,46 @@ def test_files_travel_with_an_export(whole: Any) -> None:
         ask(other, "POST", f"/v1/checkpoints/{made['checkpoint_id']}/restore", json={})
         place = other_executor.root / "meso/workspaces" / session / "main"
         assert (place / "notes").read_text() == "carried\n"
+        assert (place / "large").read_bytes() == large
+
+
+def spoiled(raw: bytes, change: Any) -> bytes:
+    """An export whose lines were changed by somebody who made the hash over them anew."""
+    lines = change([json.loads(line) for line in gzip.decompress(raw).splitlines()[:-1]])
+    written = [entries.encode(line) for line in lines]
+    end = {"part": "end", "sha256": hashlib.sha256(b"".join(written)).hexdigest()}
+    return gzip.compress(b"".join([*written, entries.encode(end)]))
+
+
+def test_files_that_are_not_whole_are_not_taken_in(whole: Any) -> None:
+    _, _, manager, executor = whole
+    session, _ = start(manager)
+    (workspace(executor, session) / "large").write_bytes(os.urandom(7 << 20))
+    raw = fetch(manager, make(manager, session)["checkpoint_id"])
+
+    def of_files(line: dict[str, Any]) -> bool:
+        return bool(line.get("part") == "workspace")
+
+    def first_gone(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        lines.remove(next(line for line in lines if of_files(line)))
+        return lines
+
+    def last_gone(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return lines[:-1] if of_files(lines[-1]) else lines
+
+    def of_another(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for line in filter(of_files, lines):
+            line["piece"]["session"] = "other"
+        return lines
+
+    with new_root() as elsewhere, starter(elsewhere) as begin:
+        begin("tool-executor")
+        other = begin("session-manager")
+        for change in (first_gone, last_gone, of_another):
+            reply = bring(other, spoiled(raw, change))
+            assert (reply.status_code, reply.json()["error"]["code"]) == (
+                409, "checkpoint.damaged")  # fmt: skip
+        assert ask(other, "GET", "/v1/sessions")["sessions"] == []
 
 
 def test_files_that_cannot_come_back_leave_everything_as_it_was(whole: Any) -> None:
