@@ -20,11 +20,12 @@ from meso_services.embedding.model import Embedder
 from meso_services.mind import commit, runs, session, state, vectors
 from meso_services.mind.clustering import Change, Clusters, Floats, normalised, step
 from meso_services.mind.iteration import Around
-from meso_services.mind.models import Reply
+from meso_services.mind.models import Heard, Reply
 from meso_services.mind.state import Made, Mind
 from meso_services.runtime.blas import one_thread
 
 WIDTH, THOUGHTS, CLUSTERS = 384, 5000, 500
+LINE_SECONDS = 0.13
 
 
 def run(note: Note) -> Iterator[Record]:
@@ -39,7 +40,9 @@ def run(note: Note) -> Iterator[Record]:
         yield Record("an iteration, pool of 50, without embedding", small, "ms", _goal(15))
         real = _small(top / "real", _Local(embedder))
         name = "everything of an iteration but the model's reply, pool of 50"
-        yield Record(f"{name} (three thoughts embedded)", real, "ms", _goal(15))
+        yield Record(f"{name} (three thoughts, said at once)", real, "ms", _goal(15))
+        written = _small(top / "written", _Local(embedder), _Writing())
+        yield Record(f"{name} (three thoughts, as a model writes)", written, "ms", _goal(15))
         note("a pool of 5,000 and 500 clusters")
         large = _iterated(_grown(top / "grown"), _Near(), 12)
         name = "everything but the reply and embedding, 5,000 thoughts, 500 clusters"
@@ -61,9 +64,33 @@ def _goal(value: float) -> Against:
 
 
 class _Instant:
-    def ask(self, model: str, system: str, text: str, most_tokens: int) -> Reply:
+    took = 0.0
+
+    def ask(
+        self, model: str, system: str, text: str, most_tokens: int, heard: Heard | None = None
+    ) -> Reply:
         """Three thoughts at once."""
         return Reply("thoughts:\n  - one\n  - two\n  - three\n")
+
+
+class _Writing:
+    """A model that writes a line in the time that a fast one takes, told as it is written."""
+
+    took = 0.0
+
+    def ask(
+        self, model: str, system: str, text: str, most_tokens: int, heard: Heard | None = None
+    ) -> Reply:
+        """Three thoughts; how long the reply took is kept, which is the model's time."""
+        began, said = time.perf_counter(), ""
+        for line in ("thoughts:\n", *(f"  - {n}: {embedding.SENTENCE}\n" for n in range(3))):
+            # Some twenty tokens at 150 a second.
+            time.sleep(LINE_SECONDS)
+            said += line
+            if heard is not None:
+                heard(said)
+        self.took = time.perf_counter() - began
+        return Reply(said)
 
 
 class _Random:
@@ -76,12 +103,16 @@ class _Random:
 
 
 class _Local:
+    early = True
+
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
     def embed(self, texts: list[str]) -> Floats:
         """The local model's vectors, of sentences as long as thoughts are."""
-        return self._embedder.embed([f"{text}: {embedding.SENTENCE}" for text in texts]).vectors
+        long = [t if len(t) > len(embedding.SENTENCE) else f"{t}: {embedding.SENTENCE}"
+                for t in texts]  # fmt: skip
+        return self._embedder.embed(long).vectors
 
 
 class _Near:
@@ -103,18 +134,19 @@ def _centres() -> Floats:
     return normalised(made.astype(np.float32))
 
 
-def _small(place: Path, embedder: Any) -> float:
+def _small(place: Path, embedder: Any, model: Any = None) -> float:
     session.init(place, "Hello.", MindConfig(embedding_dim=WIDTH, active_pool_size=50, seed=1))
     mind = state.open_mind(place)
     _iterated(mind, embedder, 20)
-    return _iterated(mind, embedder, 20)
+    return _iterated(mind, embedder, 20, model)
 
 
-def _iterated(mind: Mind, embedder: Any, count: int) -> float:
-    """Milliseconds of an iteration, the median; the model answers at once."""
+def _iterated(mind: Mind, embedder: Any, count: int, model: Any = None) -> float:
+    """Milliseconds of an iteration beyond the model's reply, the median."""
+    model = model or _Instant()
     times, began = [], time.perf_counter()
-    for _ in runs.run(mind, runs.Wish(count), Around(_Instant(), embedder)):
-        times.append(time.perf_counter() - began)
+    for _ in runs.run(mind, runs.Wish(count), Around(model, embedder)):
+        times.append(time.perf_counter() - began - model.took)
         began = time.perf_counter()
     # The first one loads HDBSCAN.
     return 1000 * float(np.median(times[1:]))

@@ -46,6 +46,9 @@ class Embedder(Protocol):
 class InProcess:
     """The local model in this process, loaded when it is first needed."""
 
+    # Texts cost the same one by one: see `ahead`.
+    early = True
+
     def __init__(self, place: Path | None = None) -> None:
         self._place = place
         self._lock = threading.Lock()
@@ -60,6 +63,8 @@ class InProcess:
 
 class Service:
     """The appliance's meso-embed."""
+
+    early = True
 
     def __init__(self, run: Path) -> None:
         self._run = run

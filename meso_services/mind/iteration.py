@@ -23,9 +23,10 @@ from meso_services.mind import (
     splitting,
     state,
 )
+from meso_services.mind.ahead import Ahead
 from meso_services.mind.clustering import Change, Floats, step
 from meso_services.mind.embedders import Embedder
-from meso_services.mind.models import Reply
+from meso_services.mind.models import Heard, Reply
 from meso_services.mind.parser import Output, parse
 from meso_services.mind.protocol import MindInput, SeenMessage, SeenThought, render
 from meso_services.mind.state import Made, Mind
@@ -34,8 +35,10 @@ from meso_services.mind.state import Made, Mind
 class Asks(Protocol):
     """Who can be asked for a model's answer."""
 
-    def ask(self, model: str, system: str, text: str, most_tokens: int) -> Reply:
-        """Raises MesoError."""
+    def ask(
+        self, model: str, system: str, text: str, most_tokens: int, heard: Heard | None = None
+    ) -> Reply:
+        """Raises MesoError. `heard` may be told what was said so far, as it grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,20 @@ def run(mind: Mind, around: Around) -> list[Report]:
         report = Report(mind.iteration, "", stop=True)
         report.alerts = [f"{f.auditor}: {f.text}" for f in findings if f.level != "note"]
         return [report]
+    with Ahead(around.embedder) as embedder:
+        return _whole(mind, around, embedder, findings)
+
+
+def _whole(
+    mind: Mind, around: Around, embedder: Ahead, findings: list[auditors.Finding]
+) -> list[Report]:
     reports, outputs = [], []
     for name, model in mind.minds().items():
-        report, output = _think(mind, name, model, around)
+        report, output = _think(mind, name, model, around, embedder.hear)
         reports.append(report)
         outputs.append(output)
     try:
-        made = _made(mind, reports, outputs, around.embedder)
+        made = _made(mind, reports, outputs, embedder)
         audit = {"minds": [asdict(report) for report in reports]}
         commit.commit(mind, made, audit, lambda n: drafts.propose(mind, made.drafts, n))
     except BaseException:
@@ -98,14 +108,16 @@ def run(mind: Mind, around: Around) -> list[Report]:
     return reports
 
 
-def _think(mind: Mind, name: str, model: str, around: Around) -> tuple[Report, Output]:
+def _think(
+    mind: Mind, name: str, model: str, around: Around, heard: Heard
+) -> tuple[Report, Output]:
     rows = sample(mind, name)
     report = Report(mind.iteration, name, [mind.thoughts[row].id for row in rows])
     text = render(_input(mind, name, rows))
     system = prompt.render(mind.directory, _values(mind, name))
     if around.debug:
         around.debug("request", f"{system}\n{text}")
-    reply = around.model.ask(model, system, text, mind.config.token_limit)
+    reply = around.model.ask(model, system, text, mind.config.token_limit, heard)
     if around.debug:
         around.debug("reply", reply.text)
     output = parse(reply.text)

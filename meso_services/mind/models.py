@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -20,8 +21,11 @@ from meso_services.runtime.errors import MesoError
 TRIES = 6
 LONGEST_PAUSE = 30.0
 MOST_REPLY = 8 * 1024 * 1024
+# Up to so many characters a reply is passed on as it grows.
+MOST_HEARD = 64 * 1024
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 T = TypeVar("T")
+Heard = Callable[[str], None]
 Api = Literal["openai", "anthropic"]
 
 
@@ -70,16 +74,24 @@ class Client:
             transport=transport, base_url=given.url, timeout=timeout, trust_env=not given.socket
         )
 
-    def ask(self, model: str, system: str, text: str, most_tokens: int) -> Reply:
-        """The model's answer. Raises `mind.model_refused` or `mind.model_unreachable`."""
+    def ask(
+        self, model: str, system: str, text: str, most_tokens: int, heard: Heard | None = None
+    ) -> Reply:
+        """The model's answer. Raises `mind.model_refused` or `mind.model_unreachable`.
+
+        `heard` is told what was said so far, each time a line has ended.
+        """
+        said_so_far = _Listener(heard)
         if self.endpoint.api == "anthropic":
             body: dict[str, Any] = {"model": model, "max_tokens": most_tokens, "system": system}
             body |= {"messages": [{"role": "user", "content": text}], "stream": True}
-            return _counted(*self._repeated("/v1/messages", body, _read_anthropic))
+            read = partial(_read_anthropic, listener=said_so_far)
+            return _counted(*self._repeated("/v1/messages", body, read))
         said = [{"role": "system", "content": system}, {"role": "user", "content": text}]
         body = {"model": model, "max_tokens": most_tokens, "messages": said, "stream": True}
         body["stream_options"] = {"include_usage": True}
-        return _counted(*self._repeated("/v1/chat/completions", body, _read_openai))
+        read = partial(_read_openai, listener=said_so_far)
+        return _counted(*self._repeated("/v1/chat/completions", body, read))
 
     def embed(self, model: str, texts: list[str]) -> list[list[float]]:
         """One vector a text, by the embeddings API. Raises like `ask`."""
@@ -179,10 +191,29 @@ def _events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _read_openai(answer: httpx.Response) -> Reply:
+class _Listener:
+    """Passes a reply on as it grows, line by line, up to a size that is usual."""
+
+    def __init__(self, heard: Heard | None) -> None:
+        self._heard, self._size = heard, 0
+
+    def begin(self) -> list[str]:
+        """The parts of a new attempt."""
+        self._size = 0
+        return []
+
+    def add(self, parts: list[str], piece: str) -> None:
+        """One more piece."""
+        parts.append(piece)
+        self._size += len(piece)
+        if self._heard is not None and "\n" in piece and self._size <= MOST_HEARD:
+            self._heard("".join(parts))
+
+
+def _read_openai(answer: httpx.Response, listener: _Listener) -> Reply:
     if "event-stream" not in answer.headers.get("content-type", ""):
         return _whole_openai(answer)
-    parts: list[str] = []
+    parts = listener.begin()
     usage: dict[str, Any] = {}
     stopped, done = "", False
     for event in _events(answer):
@@ -192,7 +223,7 @@ def _read_openai(answer: httpx.Response) -> Reply:
         usage = event.get("usage") or usage
         for choice in event.get("choices") or []:
             delta = choice.get("delta") or {}
-            parts.append(delta.get("content") or "")
+            listener.add(parts, delta.get("content") or "")
             stopped = choice.get("finish_reason") or stopped
     if not done and not stopped:
         raise _RetryError("the stream was cut")
@@ -213,10 +244,10 @@ def _whole_openai(answer: httpx.Response) -> Reply:
     return Reply(str(text), *tokens, stopped=str(choice.get("finish_reason") or ""))
 
 
-def _read_anthropic(answer: httpx.Response) -> Reply:
+def _read_anthropic(answer: httpx.Response, listener: _Listener) -> Reply:
     if "event-stream" not in answer.headers.get("content-type", ""):
         return _whole_anthropic(answer)
-    parts: list[str] = []
+    parts = listener.begin()
     counts = {"input_tokens": 0, "output_tokens": 0}
     stopped, done = "", False
     for event in _events(answer):
@@ -226,7 +257,7 @@ def _read_anthropic(answer: httpx.Response) -> Reply:
             case "message_start":
                 counts |= _usage(event.get("message") or {})
             case "content_block_delta":
-                parts.append((event.get("delta") or {}).get("text") or "")
+                listener.add(parts, (event.get("delta") or {}).get("text") or "")
             case "message_delta":
                 counts |= _usage(event)
                 stopped = (event.get("delta") or {}).get("stop_reason") or stopped

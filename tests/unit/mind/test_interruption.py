@@ -117,7 +117,7 @@ def whole(place: Path) -> int:
 
 
 class Instant:
-    def ask(self, model: str, system: str, text: str, most_tokens: int) -> Reply:
+    def ask(self, model: str, system: str, text: str, most_tokens: int, heard: Any) -> Reply:
         return Reply(reply(["one"], "hello"))
 
 
