@@ -268,6 +268,11 @@ class Core(Told):
     def tick(self) -> None:
         """Write down the uses since the last time; now and then look for edits by hand."""
         self._watch()
+        self.tell_uses()
+        self._embed()
+
+    def tell_uses(self) -> None:
+        """Write down the uses since the last time."""
         with self.lock:
             uses, self._uses = self._uses, {}
             try:
@@ -278,7 +283,6 @@ class Core(Told):
                     del self._used[next(iter(self._used))]
             except MesoError as problem:
                 _log.warning("the index is not brought up", reason=problem.message)
-        self._embed()
 
     def _tend(self, uses: list[Event]) -> None:
         """What need not be done while somebody waits."""

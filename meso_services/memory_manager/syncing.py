@@ -65,6 +65,8 @@ class Syncing:
         Raises `memory.no_remote`, `memory.sync_raced`, `memory.git_failed`, `storage.*`.
         """
         url, live = _place(remote, self._store.directory)
+        # What was used a moment ago goes along.
+        self._store.tell_uses()
         self._store.committer.flush(journal=True)
         with self._store.committer.exclusive(), self._store.lock:
             self._store.index.use(lambda index: index.count(), fresh=True)
