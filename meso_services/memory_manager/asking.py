@@ -68,10 +68,16 @@ def _tell(store: MemoryStore, index: Index, name: str, told: dict[str, str]) -> 
     """The older of two is the one that is contradicted."""
     now, events = time.time(), []
     for other, why in told.items():
-        old, new = sorted((name, other), key=lambda one: (index.born(one) or 0.0, one))
+        old, new = sorted((name, other), key=lambda one: (_born(store, index, one), one))
         if new not in store.lives.state(index, old).contradicted_by:
             events.append(new_event(now, old, "contradicted", by="check", other=new, about=why))
     store.lives.tell(index, events)
+
+
+def _born(store: MemoryStore, index: Index, name: str) -> float:
+    """Unix seconds. A file says it to the second only, its life says more."""
+    life = store.lives.of(index, name)
+    return life[0].time if life else index.born(name) or 0.0
 
 
 def _answer(run: Path, model: str, entry: Entry, near: list[Entry]) -> list[dict[str, Any]]:

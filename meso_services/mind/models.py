@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -112,6 +113,14 @@ class Client:
     def _repeated(
         self, path: str, body: dict[str, Any], read: Callable[[httpx.Response], T]
     ) -> tuple[T, int]:
+        if self.endpoint.socket and not Path(self.endpoint.socket).exists():
+            # While a service restarts its socket stays: without one there is nobody to wait for.
+            raise MesoError(
+                "mind.model_unreachable",
+                f"there is no API proxy at {self.endpoint.socket}",
+                status=503,
+                hint="`meso status` says how it is",
+            )
         last = ""
         for attempt in range(TRIES):
             try:

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 
 OPERATOR = "operator"
-CONSOLE = "meso-console"
+CONSOLE = "meso-screen"
 _SO_PEERGROUPS = 59
 _MAX_GROUPS = 1024
 

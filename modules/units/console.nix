@@ -4,7 +4,7 @@
 # write to their sockets too, but for what is for operators only. That it reads is
 # up to its program. From the keyboard it takes one thing: `allow ID` and `deny ID`
 # for what waits for an operator, and the tool executor takes that from the group
-# `meso-console` only where the operator's policy says `console = true`.
+# `meso-screen` only where the operator's policy says `console = true`.
 let
   hardening = import ../hardening.nix;
 in
@@ -18,7 +18,7 @@ in
     Type = "exec";
     ExecStart = "/usr/bin/python3 -I -m meso_cli status --watch";
     DynamicUser = true;
-    SupplementaryGroups = "meso meso-console";
+    SupplementaryGroups = "meso meso-screen";
     Slice = "meso.slice";
     StandardInput = "tty-force";
     StandardOutput = "tty";

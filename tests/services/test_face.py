@@ -78,9 +78,9 @@ def test_it_reloads_and_stops_cleanly(service: Any, name: str) -> None:
 
 
 def resident(pid: int) -> int:
-    """Resident memory in bytes, shared pages included."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    """Resident memory in bytes; of pages that several have, a share."""
+    status = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("Pss:")]
     return int(line.split()[1]) * 1024
 
 

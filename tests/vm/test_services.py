@@ -74,15 +74,16 @@ def test_a_memory_is_written_found_and_edited_by_hand(machine: LabMachine) -> No
     written = meso(machine, "memory", "write", text, "--tag", "kitchen")["memory"]
     file = shlex.quote(f"/meso/memory/{written['path']}")
     assert text in machine.run(f"cat {file}", check=True).stdout
-    (hit,) = meso(machine, "memory", "search", "heliotrope")["hits"]
+    # By meaning others may be found too.
+    hit = meso(machine, "memory", "search", "heliotrope")["hits"][0]
     assert (hit["id"], hit["matched"]) == (written["id"], ["heliotrope"])
     machine.run(f"sed -i s/heliotrope/vermilion/ {file} && sleep 2", check=True)
     # The editor's new file belongs to root; the service must still be able to read it.
     machine.run(f"chown --reference=/meso/memory {file}", check=True)
-    assert meso(machine, "memory", "search", "heliotrope")["hits"] == []
-    assert [hit["id"] for hit in meso(machine, "memory", "search", "vermilion")["hits"]] == [
-        written["id"]
-    ]
+    others = meso(machine, "memory", "search", "heliotrope")["hits"]
+    assert [hit["id"] for hit in others if hit["matched"]] == []
+    best = meso(machine, "memory", "search", "vermilion")["hits"][0]
+    assert (best["id"], best["matched"]) == (written["id"], ["vermilion"])
 
 
 def test_a_file_is_read_in_the_sandbox(machine: LabMachine, workspace: str) -> None:

@@ -73,7 +73,7 @@ def test_transcripts_of_other_agents_come_and_go_over_the_command_line(
     assert meso(machine, "session", "import", file)["session"]["id"] == ident
     back = f"/tmp/back-{ident}.jsonl"
     meso(machine, "session", "export", ident, "-o", back)
-    assert machine.run(f"cmp {file} {back}", user="operator", check=True).returncode == 0
+    assert machine.run(f"cmp {file} {back}", user="operator", check=True).status == 0
     through = f"/tmp/claude-{ident}.jsonl"
     meso(machine, "session", "export", ident, "--format", "claude-code", "-o", through)
     again = meso(machine, "session", "import", through, "--as-new")["session"]["id"]

@@ -118,10 +118,10 @@ def test_an_external_mcp_server_starts_with_what_a_sandbox_shows_of_the_image(
 def test_the_console_answers_nothing_unless_the_policy_trusts_it(machine: LabMachine) -> None:
     """As the console's own unit runs: its group is known, and does not suffice."""
     unit = "systemctl show -P SupplementaryGroups meso-console"
-    assert "meso-console" in machine.run(unit, check=True).stdout.split()
+    assert "meso-screen" in machine.run(unit, check=True).stdout.split()
     asked = machine.run(
         "systemd-run --quiet --wait --pipe -p DynamicUser=yes "
-        "-p 'SupplementaryGroups=meso meso-console' meso approve --json"
+        "-p 'SupplementaryGroups=meso meso-screen' meso approve --json"
     )
     assert asked.status != 0
     assert "peer.not_operator" in asked.stdout + asked.stderr

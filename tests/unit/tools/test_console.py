@@ -27,7 +27,7 @@ CONSOLE, AGENT = Peer(1, 64_000, 64_000, (CONSOLE_GROUP,)), Peer(2, 64_001, 64_0
 @pytest.fixture(autouse=True)
 def _group(monkeypatch: pytest.MonkeyPatch) -> None:
     def found(name: str) -> Any:
-        assert name == "meso-console"
+        assert name == "meso-screen"
         return SimpleNamespace(gr_gid=CONSOLE_GROUP)
 
     monkeypatch.setattr(grp, "getgrnam", found)
