@@ -120,7 +120,7 @@ def test_the_console_answers_nothing_unless_the_policy_trusts_it(machine: LabMac
     unit = "systemctl show -P SupplementaryGroups meso-console"
     assert "meso-screen" in machine.run(unit, check=True).stdout.split()
     asked = machine.run(
-        "systemd-run --quiet --wait --pipe -p DynamicUser=yes "
+        "systemd-run --quiet --wait --collect --pipe -p DynamicUser=yes "
         "-p 'SupplementaryGroups=meso meso-screen' meso approve --json"
     )
     assert asked.status != 0
