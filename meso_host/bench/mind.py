@@ -25,7 +25,8 @@ from meso_services.mind.state import Made, Mind
 from meso_services.runtime.blas import one_thread
 
 WIDTH, THOUGHTS, CLUSTERS = 384, 5000, 500
-LINE_SECONDS = 0.13
+# Some twenty tokens at 150 a second, and four.
+LINE_SECONDS, WORD_SECONDS = 0.13, 0.027
 
 
 def run(note: Note) -> Iterator[Record]:
@@ -83,9 +84,9 @@ class _Writing:
     ) -> Reply:
         """Three thoughts; how long the reply took is kept, which is the model's time."""
         began, said = time.perf_counter(), ""
-        for line in ("thoughts:\n", *(f"  - {n}: {embedding.SENTENCE}\n" for n in range(3))):
-            # Some twenty tokens at 150 a second.
-            time.sleep(LINE_SECONDS)
+        thoughts = (f"  - {n}: {embedding.SENTENCE}\n" for n in range(3))
+        for line in ("thoughts:\n", *thoughts, "messages: []\n"):
+            time.sleep(LINE_SECONDS if line.startswith("  ") else WORD_SECONDS)
             said += line
             if heard is not None:
                 heard(said)
